@@ -1,0 +1,3 @@
+module github.com/sidegate/sidegate
+
+go 1.26.0
