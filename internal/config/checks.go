@@ -1,0 +1,117 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"unicode"
+)
+
+// maxSocketPath is the room for a path in the kernel's sockaddr_un, less its
+// terminating zero (unix(7)).
+const maxSocketPath = 107
+
+var (
+	hostName   = regexp.MustCompile(`^[A-Za-z0-9]([A-Za-z0-9.-]{0,251}[A-Za-z0-9])?$`)
+	port       = regexp.MustCompile(`^(0|[1-9][0-9]{0,4})$`)
+	clientName = regexp.MustCompile(`^[a-z0-9._-]{1,64}$`)
+	userName   = regexp.MustCompile(`^[A-Za-z0-9_][A-Za-z0-9_.-]{0,31}$`)
+	envPattern = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*\*?$`)
+)
+
+// orEmpty lets the empty string pass.
+func orEmpty(c check) check {
+	return func(s string) error {
+		if s == "" {
+			return nil
+		}
+		return c(s)
+	}
+}
+
+func checkNotEmpty(s string) error {
+	if s == "" {
+		return errors.New("must not be empty")
+	}
+	return nil
+}
+
+// checkWord is for names that others compare literally, such as roles.
+func checkWord(s string) error {
+	if s == "" || strings.ContainsFunc(s, unicode.IsSpace) {
+		return errors.New("must be a name without spaces")
+	}
+	return nil
+}
+
+func checkClientName(s string) error {
+	if !clientName.MatchString(s) {
+		return fmt.Errorf("must be 1 to 64 of a-z 0-9 . _ -, not %s", quote(s))
+	}
+	return nil
+}
+
+func checkUserName(s string) error {
+	if !userName.MatchString(s) {
+		return fmt.Errorf("must be the name of a user, not %s", quote(s))
+	}
+	return nil
+}
+
+func checkEnvPattern(s string) error {
+	if !envPattern.MatchString(s) {
+		return fmt.Errorf("must be the name of an environment variable, or the beginning of one and a *, not %s", quote(s))
+	}
+	return nil
+}
+
+func checkAbsolute(s string) error {
+	if !filepath.IsAbs(s) {
+		return fmt.Errorf("must be an absolute path, not %s", quote(s))
+	}
+	return nil
+}
+
+// checkSearchPath refuses relative and empty elements: execvp reads an empty one as
+// the working directory, which is the caller's choice.
+func checkSearchPath(s string) error {
+	for dir := range strings.SplitSeq(s, ":") {
+		if !filepath.IsAbs(dir) {
+			return fmt.Errorf("must be absolute directories joined by colons; %s is not one", quote(dir))
+		}
+	}
+	return nil
+}
+
+// checkAddress takes host:port, where host is an address or a name, or
+// unix:/absolute/path.
+func checkAddress(s string) error {
+	if socket, ok := strings.CutPrefix(s, "unix:"); ok {
+		switch {
+		case !filepath.IsAbs(socket):
+			return fmt.Errorf("a socket is written unix:/absolute/path, not %s", quote(s))
+		case len(socket) > maxSocketPath:
+			return fmt.Errorf("a socket's path may have %d bytes at most", maxSocketPath)
+		}
+		return nil
+	}
+	host, p, err := net.SplitHostPort(s)
+	if err != nil {
+		return fmt.Errorf("must be host:port, [IPv6]:port or unix:/absolute/path, not %s", quote(s))
+	}
+	if n, err := strconv.Atoi(p); err != nil || !port.MatchString(p) || n > 65535 {
+		return fmt.Errorf("the port must be a number from 0 to 65535, not %s", quote(p))
+	}
+	if host == "" {
+		return errors.New("name the address to listen on before the port: 127.0.0.1 for this machine only, 0.0.0.0 for every IPv4 network")
+	}
+	if _, err := netip.ParseAddr(host); err != nil && !hostName.MatchString(host) {
+		return fmt.Errorf("%s is neither an address nor a host name", quote(host))
+	}
+	return nil
+}

@@ -1,0 +1,127 @@
+package config
+
+import (
+	"fmt"
+	"strings"
+	"time"
+)
+
+// Config is a whole, valid configuration. Treat it as read-only, including the
+// slices and maps it holds: it is shared between goroutines.
+type Config struct {
+	// Listen are the addresses to serve on, as host:port (port 0 lets the kernel
+	// choose) or unix:/absolute/path. There is at least one.
+	Listen []string
+	// AdminListen is where health and metrics are served, in the same form, or
+	// empty for nowhere.
+	AdminListen string
+	// StateDir is the absolute path of the directory that holds the journal. It
+	// need not exist yet.
+	StateDir  string
+	Host      Host
+	Clients   []Client
+	Policy    Policy
+	Executor  Executor
+	Callbacks Callbacks
+	Limits    Limits
+	TLS       TLS
+	Telemetry Telemetry
+
+	file  string
+	lines map[string]int
+}
+
+// Host is what policies are told about the machine.
+type Host struct {
+	Name   string // the operating system's host name unless configured
+	Labels map[string]string
+}
+
+// Client is somebody who may sign requests.
+type Client struct {
+	Name    string   // unique, of a-z 0-9 . _ -
+	Scheme  string   // "func"
+	Secrets []Secret // one, or two during rotation; no two in a configuration are equal
+	Roles   []string
+	Labels  map[string]string
+}
+
+// Policy says where Rego comes from.
+type Policy struct {
+	Paths []string       // absolute paths of directories or bundle files, at least one
+	Mode  string         // "enforce"
+	OPA   map[string]any // OPA's own configuration, not checked here; empty in this version
+}
+
+// Executor bounds what runs and how.
+type Executor struct {
+	Shell       string        // absolute path of the shell for mode "shell"
+	Path        string        // PATH of every command: absolute directories joined by colons
+	Timeout     time.Duration // of a job whose decision names none; at most MaxTimeout
+	MaxTimeout  time.Duration // the most a decision may give
+	MaxOutput   int64         // bytes kept of each stream
+	Concurrency int           // jobs that run at once, at least 1
+	Queue       int           // jobs that wait for their turn, 0 for none
+	Profile     string        // of a job whose decision names none; one of Allow.Profiles
+	User        string        // whom commands run as, or empty for the gateway's own user
+	Allow       Ceilings
+}
+
+// Ceilings are what decisions may ask for at most. What is not listed is refused,
+// whatever a policy says.
+type Ceilings struct {
+	Profiles   []string // of host, confined, isolated
+	Modes      []string // of direct, shell
+	RunAs      []string // user names
+	Env        []string // dangerous environment variables, by name or as a prefix that ends in "*"
+	BestEffort bool     // whether a decision may let a job run with sandbox features missing
+}
+
+// Callbacks bounds where results are sent and how often that is tried.
+type Callbacks struct {
+	// Allow are destination patterns. Only that they are not empty is checked
+	// here; who parses them reports problems with [Config.Position].
+	Allow    []string
+	Timeout  time.Duration // of one attempt
+	Attempts int           // at least 1
+	MaxAge   time.Duration // after which a delivery is given up
+}
+
+// Limits bounds what callers may send.
+type Limits struct {
+	Body  int64         // bytes of a request's body
+	Rate  float64       // requests a second of one client, on average
+	Burst int           // requests of one client at once
+	Skew  time.Duration // how far a signature's time may be from ours, either way
+}
+
+// TLS holds the files for serving TLS: all empty, or CertFile and KeyFile at least.
+// All are absolute paths of existing files.
+type TLS struct {
+	CertFile, KeyFile, ClientCAFile string
+}
+
+// Telemetry says how the gateway reports on itself.
+type Telemetry struct {
+	OTLPEndpoint string // empty in this version
+	LogFormat    string // auto, text or json
+	LogLevel     string // debug, info, warn or error
+}
+
+// Position returns where key stands in the file, as "file:line", for messages
+// about values that others check: Position("callbacks.allow[1]"). For a key that
+// the file leaves out it is the position of the nearest enclosing key that is
+// there, or the file's name alone.
+func (c *Config) Position(key string) string {
+	for ; key != ""; key = parent(key) {
+		if line, ok := c.lines[key]; ok {
+			return fmt.Sprintf("%s:%d", c.file, line)
+		}
+	}
+	return c.file
+}
+
+// parent returns the dotted key that encloses key, or "".
+func parent(key string) string {
+	return key[:max(0, strings.LastIndexAny(key, ".["))]
+}

@@ -1,0 +1,44 @@
+package config
+
+import "time"
+
+// Default returns the values that absent keys have. It is not valid as it is,
+// because there is no default client. The result is the caller's own.
+func Default() Config {
+	return Config{
+		Listen:      []string{"127.0.0.1:8099"},
+		AdminListen: "127.0.0.1:8098",
+		StateDir:    "/var/lib/sidegate",
+		Host:        Host{Labels: map[string]string{}},
+		Clients:     []Client{},
+		Policy: Policy{
+			Paths: []string{"/etc/sidegate/policies"},
+			Mode:  "enforce",
+			OPA:   map[string]any{},
+		},
+		Executor: Executor{
+			Shell:       "/bin/bash",
+			Path:        "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin",
+			Timeout:     time.Minute,
+			MaxTimeout:  time.Hour,
+			MaxOutput:   1 << 20,
+			Concurrency: 64,
+			Queue:       1024,
+			Profile:     "confined",
+			Allow: Ceilings{
+				Profiles: []string{"confined", "isolated"},
+				Modes:    []string{"direct", "shell"},
+				RunAs:    []string{},
+				Env:      []string{},
+			},
+		},
+		Callbacks: Callbacks{
+			Allow:    []string{"http://172.17.0.1:8088/*"},
+			Timeout:  10 * time.Second,
+			Attempts: 12,
+			MaxAge:   24 * time.Hour,
+		},
+		Limits:    Limits{Body: 64 << 10, Rate: 200, Burst: 400, Skew: 5 * time.Minute},
+		Telemetry: Telemetry{LogFormat: "auto", LogLevel: "info"},
+	}
+}

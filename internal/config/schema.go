@@ -1,0 +1,110 @@
+package config
+
+import (
+	"time"
+
+	"go.yaml.in/yaml/v3"
+)
+
+// What the numbers of a configuration may be at most. They catch slips (a unit too
+// many) rather than set policy.
+const (
+	maxOutput   = 256 << 20
+	maxBody     = 16 << 20
+	maxJobs     = 1 << 20
+	maxRequests = 1e6
+	maxAttempts = 1000
+	longest     = 30 * 24 * time.Hour
+)
+
+// schema is the file's grammar: every key, its type, and where its value goes.
+func schema(c *Config) value {
+	return mapping(
+		field{name: "listen", value: listOf(&c.Listen, address)},
+		field{name: "admin_listen", value: text(&c.AdminListen, orEmpty(checkAddress))},
+		field{name: "state_dir", value: path(&c.StateDir)},
+		field{name: "host", value: mapping(
+			field{name: "name", value: text(&c.Host.Name)},
+			field{name: "labels", value: stringMap(&c.Host.Labels)},
+		)},
+		field{name: "clients", value: listOf(&c.Clients, client), required: true},
+		field{name: "policy", value: policy(&c.Policy)},
+		field{name: "executor", value: executor(&c.Executor)},
+		field{name: "plugins", value: placeholder("a list", yaml.SequenceNode)},
+		field{name: "chains", value: placeholder("a list", yaml.SequenceNode)},
+		field{name: "plugin_configs", value: placeholder("a list", yaml.SequenceNode)},
+		field{name: "callbacks", value: mapping(
+			field{name: "allow", value: listOf(&c.Callbacks.Allow, nonEmpty)},
+			field{name: "timeout", value: duration(&c.Callbacks.Timeout, time.Millisecond, time.Hour)},
+			field{name: "attempts", value: integer(&c.Callbacks.Attempts, 1, maxAttempts)},
+			field{name: "max_age", value: duration(&c.Callbacks.MaxAge, time.Second, longest)},
+		)},
+		field{name: "limits", value: mapping(
+			field{name: "body", value: size(&c.Limits.Body, maxBody)},
+			field{name: "rate", value: positive(&c.Limits.Rate, maxRequests)},
+			field{name: "burst", value: integer(&c.Limits.Burst, 1, maxRequests)},
+			field{name: "skew", value: duration(&c.Limits.Skew, time.Second, time.Hour)},
+		)},
+		field{name: "tls", value: mapping(
+			field{name: "cert_file", value: file(&c.TLS.CertFile, publicFile)},
+			field{name: "key_file", value: file(&c.TLS.KeyFile, privateFile)},
+			field{name: "client_ca_file", value: file(&c.TLS.ClientCAFile, publicFile)},
+		)},
+		field{name: "telemetry", value: mapping(
+			field{name: "otlp_endpoint", value: text(&c.Telemetry.OTLPEndpoint)},
+			field{name: "log_format", value: choice(&c.Telemetry.LogFormat, "auto", "text", "json")},
+			field{name: "log_level", value: choice(&c.Telemetry.LogLevel, "debug", "info", "warn", "error")},
+		)},
+	)
+}
+
+func client(c *Client) value {
+	c.Secrets, c.Roles, c.Labels = []Secret{}, []string{}, map[string]string{}
+	return mapping(
+		field{name: "name", value: text(&c.Name, checkClientName), required: true},
+		field{name: "scheme", value: choice(&c.Scheme, "func"), required: true},
+		field{name: "secret_file", value: secret(&c.Secrets)},
+		field{name: "secret_files", value: listOf(&c.Secrets, secretItem)},
+		field{name: "public_key_file", value: placeholder("a string", yaml.ScalarNode)},
+		field{name: "uids", value: placeholder("a list", yaml.SequenceNode)},
+		field{name: "roles", value: listOf(&c.Roles, word)},
+		field{name: "labels", value: stringMap(&c.Labels)},
+	)
+}
+
+func policy(p *Policy) value {
+	return mapping(
+		field{name: "paths", value: listOf(&p.Paths, func(s *string) value { return path(s) })},
+		field{name: "mode", value: choice(&p.Mode, "enforce")},
+		field{name: "observe_until", value: placeholder("a string", yaml.ScalarNode)},
+		field{name: "observe_obligations", value: placeholder("a mapping", yaml.MappingNode)},
+		field{name: "opa", value: anyMap(&p.OPA)},
+	)
+}
+
+func executor(e *Executor) value {
+	profile := func(s *string) value { return choice(s, "host", "confined", "isolated") }
+	mode := func(s *string) value { return choice(s, "direct", "shell") }
+	return mapping(
+		field{name: "shell", value: text(&e.Shell, checkAbsolute)},
+		field{name: "path", value: text(&e.Path, checkSearchPath)},
+		field{name: "timeout", value: duration(&e.Timeout, time.Millisecond, longest)},
+		field{name: "max_timeout", value: duration(&e.MaxTimeout, time.Millisecond, longest)},
+		field{name: "max_output", value: size(&e.MaxOutput, maxOutput)},
+		field{name: "concurrency", value: integer(&e.Concurrency, 1, maxJobs)},
+		field{name: "queue", value: integer(&e.Queue, 0, maxJobs)},
+		field{name: "profile", value: profile(&e.Profile)},
+		field{name: "user", value: text(&e.User, orEmpty(checkUserName))},
+		field{name: "allow", value: mapping(
+			field{name: "profiles", value: listOf(&e.Allow.Profiles, profile)},
+			field{name: "modes", value: listOf(&e.Allow.Modes, mode)},
+			field{name: "run_as", value: listOf(&e.Allow.RunAs, func(s *string) value { return text(s, checkUserName) })},
+			field{name: "env", value: listOf(&e.Allow.Env, func(s *string) value { return text(s, checkEnvPattern) })},
+			field{name: "best_effort", value: boolean(&e.Allow.BestEffort)},
+		)},
+	)
+}
+
+func address(s *string) value  { return text(s, checkAddress) }
+func nonEmpty(s *string) value { return text(s, checkNotEmpty) }
+func word(s *string) value     { return text(s, checkWord) }

@@ -1,0 +1,140 @@
+package config
+
+import (
+	"os"
+	"slices"
+	"strings"
+)
+
+// validate checks what needs more than one key to be seen, and fills in what
+// depends on the machine.
+func (d *decoder) validate(c *Config) {
+	d.validateListeners(c)
+	d.validateClients(c)
+	d.validateExecutor(&c.Executor)
+	d.validateTLS(&c.TLS)
+	if len(c.Policy.Paths) == 0 && !d.failed("policy.paths") {
+		d.complain("policy.paths", "must name at least one directory or bundle file")
+	}
+	if c.Host.Name == "" {
+		name, err := os.Hostname()
+		if err != nil {
+			d.complain("host.name", "the operating system has no host name; set one here")
+		}
+		c.Host.Name = name
+	}
+}
+
+// complain reports a problem at key, or at the nearest key around it that the file
+// has.
+func (d *decoder) complain(key, format string, args ...any) {
+	line := 1
+	for at := key; at != ""; at = parent(at) {
+		if l, ok := d.lines[at]; ok {
+			line = l
+			break
+		}
+	}
+	d.report(line, key, format, args...)
+}
+
+// has reports whether the file has key, whatever its value.
+func (d *decoder) has(key string) bool {
+	_, ok := d.lines[key]
+	return ok
+}
+
+// unique reports items of the list at key that repeat an earlier one.
+func (d *decoder) unique(key string, items []string) {
+	first := map[string]int{}
+	for i, item := range items {
+		if j, ok := first[item]; ok && item != "" {
+			d.complain(indexed(key, i), "repeats item %d of the list", j)
+			continue
+		}
+		first[item] = i
+	}
+}
+
+func (d *decoder) validateListeners(c *Config) {
+	if len(c.Listen) == 0 && !d.failed("listen") {
+		d.complain("listen", "must name at least one address")
+	}
+	// Two addresses whose port the system chooses are two addresses.
+	fixed := make([]string, len(c.Listen))
+	for i, address := range c.Listen {
+		if !strings.HasSuffix(address, ":0") {
+			fixed[i] = address
+		}
+	}
+	d.unique("listen", fixed)
+	if c.AdminListen != "" && slices.Contains(fixed, c.AdminListen) {
+		d.complain("admin_listen", "must differ from every address in listen")
+	}
+}
+
+func (d *decoder) validateClients(c *Config) {
+	if len(c.Clients) == 0 && d.has("clients") && !d.failed("clients") {
+		d.complain("clients", "must list at least one client")
+	}
+	first := map[string]string{}
+	for i, client := range c.Clients {
+		key := indexed("clients", i)
+		one, list := d.has(key+".secret_file"), d.has(key+".secret_files")
+		switch {
+		case d.broken[key]: // not a mapping at all
+		case one && list:
+			d.complain(key+".secret_files", "secret_file is set too; use one of the two")
+		case d.has(key+".scheme") && d.failed(key+".scheme"): // another scheme needs other keys
+		case !one && !list:
+			d.complain(key+".secret_file", "is required")
+		case list && !d.failed(key+".secret_files") && (len(client.Secrets) < 1 || len(client.Secrets) > 2):
+			d.complain(key+".secret_files", "must list one file, or two during rotation")
+		}
+		d.unique(key+".roles", client.Roles)
+		if client.Name == "" {
+			continue
+		}
+		if other, ok := first[client.Name]; ok {
+			d.complain(key+".name", "the name %s is taken by %s on line %d", quote(client.Name), other, d.lines[other])
+			continue
+		}
+		first[client.Name] = key
+	}
+}
+
+func (d *decoder) validateExecutor(e *Executor) {
+	if e.Timeout > e.MaxTimeout && !d.failed("executor.timeout") && !d.failed("executor.max_timeout") {
+		key := "executor.timeout"
+		if !d.has(key) {
+			key = "executor.max_timeout"
+		}
+		d.complain(key, "timeout is %s and max_timeout is %s; timeout must not be more than max_timeout", short(e.Timeout), short(e.MaxTimeout))
+	}
+	if !slices.Contains(e.Allow.Profiles, e.Profile) && !d.failed("executor.profile") && !d.failed("executor.allow.profiles") {
+		key := "executor.profile"
+		if !d.has(key) {
+			key = "executor.allow.profiles"
+		}
+		d.complain(key, "the profile %s must be one of executor.allow.profiles, which are: %s", quote(e.Profile), strings.Join(e.Allow.Profiles, ", "))
+	}
+	if len(e.Allow.Modes) == 0 {
+		d.complain("executor.allow.modes", "must not be empty; nothing could run")
+	}
+	d.unique("executor.allow.profiles", e.Allow.Profiles)
+	d.unique("executor.allow.modes", e.Allow.Modes)
+	d.unique("executor.allow.run_as", e.Allow.RunAs)
+	d.unique("executor.allow.env", e.Allow.Env)
+}
+
+func (d *decoder) validateTLS(t *TLS) {
+	switch {
+	case d.failed("tls"):
+	case t.CertFile != "" && t.KeyFile == "":
+		d.complain("tls.key_file", "is required with cert_file")
+	case t.CertFile == "" && t.KeyFile != "":
+		d.complain("tls.cert_file", "is required with key_file")
+	case t.ClientCAFile != "" && t.CertFile == "":
+		d.complain("tls.cert_file", "is required with client_ca_file")
+	}
+}
