@@ -1,0 +1,100 @@
+package journal
+
+import (
+	"context"
+	"fmt"
+	"time"
+)
+
+const maxIDLength = 128
+
+// Admission is what Admit commits for one signed request.
+type Admission struct {
+	Nonce Nonce
+	At    time.Time
+	Job   *NewJob // nil for a request that was refused: only its nonce is used up
+	Begin bool    // the job starts at At, at once: Begin is part of the same commit
+}
+
+// NewJob is a job as it was decided.
+type NewJob struct {
+	ID         string // 1 to 128 bytes, unique
+	Client     string
+	DecisionID string
+	Command    string
+	Request    []byte // what was asked: opaque, enough to decide again
+	Spec       []byte // what was decided: opaque, enough to run it after a restart
+	Revision   string // of the policy that decided
+	AcceptedAt time.Time
+	Expires    time.Time // when it may no longer start; zero means never
+	Callback   string    // where to report its end; "" means nowhere
+}
+
+func (a Admission) check() error {
+	if err := a.Nonce.check(); err != nil {
+		return err
+	}
+	switch {
+	case a.Job == nil && a.Begin:
+		return fmt.Errorf("%w: there is no job to begin", ErrInvalid)
+	case a.Job == nil:
+		return nil
+	case a.Job.Client == "" || a.Job.AcceptedAt.IsZero() || a.Begin && a.At.IsZero():
+		return fmt.Errorf("%w: a job needs a client and its times", ErrInvalid)
+	}
+	return checkID(a.Job.ID)
+}
+
+func checkID(id string) error {
+	if id == "" || len(id) > maxIDLength {
+		return fmt.Errorf("%w: an ID has 1 to %d bytes, not %d", ErrInvalid, maxIDLength, len(id))
+	}
+	return nil
+}
+
+// Admit commits the nonce and the job of a request: durability point A, and point B with it if a.Begin. Only after it returned nil may the job be
+// promised to its caller or started. Otherwise nothing was stored and nothing may run: ErrNonceUsed, ErrNonceForgotten, ErrExists for a known job ID,
+// ErrNoSpace, or another *Error.
+func (j *Journal) Admit(ctx context.Context, a Admission) error {
+	if err := a.check(); err != nil {
+		return wrap("admit", err)
+	}
+	size := len(a.Nonce.Value)
+	if a.Job != nil {
+		size += len(a.Job.Command) + len(a.Job.Request) + len(a.Job.Spec)
+	}
+	return j.writer.do(ctx, op{name: "admit", size: size, newWork: true, run: func(st *statements) error {
+		if err := a.Nonce.store(st); err != nil || a.Job == nil {
+			return err
+		}
+		return a.storeJob(st)
+	}})
+}
+
+func (a Admission) storeJob(st *statements) error {
+	n, status, started := a.Job, Accepted, time.Time{}
+	if a.Begin {
+		status, started = Running, a.At
+	}
+	err := st.exec(st.insertJob, n.ID, n.Client, n.DecisionID, string(status), n.AcceptedAt.UnixMicro(), micros(n.Expires), micros(started),
+		n.Revision, n.Callback, n.Command, n.Request, n.Spec)
+	if isDuplicate(err) {
+		return fmt.Errorf("%w: job %s", ErrExists, n.ID)
+	}
+	return err
+}
+
+// Begin commits that an accepted job starts at the given time: durability point B. Only after it returned nil may the job's process be created. It
+// answers ErrState if the job is not accepted any more and ErrNotFound if there is none.
+func (j *Journal) Begin(ctx context.Context, id string, at time.Time) error {
+	if at.IsZero() {
+		return wrap("begin", fmt.Errorf("%w: a job begins at some time", ErrInvalid))
+	}
+	return j.writer.do(ctx, op{name: "begin", run: func(st *statements) error {
+		seq, err := st.step(id, Running)
+		if err != nil {
+			return err
+		}
+		return st.exec(st.beginJob, at.UnixMicro(), seq)
+	}})
+}
