@@ -1,0 +1,153 @@
+package jobs
+
+import (
+	"context"
+	"runtime/debug"
+	"time"
+)
+
+// entry is one job in the queue, in line or running.
+type entry struct {
+	id     string
+	run    func(context.Context)
+	ctx    context.Context
+	cancel context.CancelCauseFunc
+	left   chan struct{}
+	since  time.Time // when it joined the line
+
+	prev, next *entry // neighbours in line
+	inLine     bool
+}
+
+// newEntry registers a job. The caller holds q.mu.
+func (q *Queue) newEntry(id string, run func(context.Context)) *entry {
+	if _, ok := q.known[id]; ok {
+		panic("jobs: job " + id + " is in the queue already")
+	}
+	ctx, cancel := context.WithCancelCause(context.Background())
+	e := &entry{id: id, run: run, ctx: ctx, cancel: cancel}
+	q.known[id] = e
+	return e
+}
+
+// enqueue puts a job that holds a waiting place into the line, or straight into a slot when one is free. The caller holds q.mu.
+func (q *Queue) enqueue(e *entry) <-chan struct{} {
+	e.left = make(chan struct{})
+	switch {
+	case q.draining:
+		q.places--
+		q.abandon(e)
+	case q.free > 0:
+		q.places--
+		q.free--
+		q.active++
+		q.start(e)
+	default:
+		e.since = time.Now()
+		q.line.push(e)
+	}
+	return e.left
+}
+
+// start runs a job in a slot that is already counted as taken and active. The caller holds q.mu.
+func (q *Queue) start(e *entry) {
+	q.running++
+	if q.forced {
+		e.cancel(ErrShutdown)
+	}
+	go func() {
+		defer func() {
+			e.cancel(nil)
+			q.mu.Lock()
+			defer q.mu.Unlock()
+			delete(q.known, e.id)
+			q.running--
+			q.active--
+			q.freeSlot()
+		}()
+		q.guard(e)
+	}()
+}
+
+// end calls run of a job that was cancelled in line; it holds its waiting place until run returns.
+func (q *Queue) end(e *entry) {
+	defer func() {
+		q.mu.Lock()
+		defer q.mu.Unlock()
+		delete(q.known, e.id)
+		q.places--
+		q.active--
+		q.checkIdle()
+	}()
+	q.guard(e)
+}
+
+// guard calls run and keeps its panic from ending the process. The panic is a bug of the gateway, so it is logged with its stack; the job's record in
+// the journal is whatever run left there, and a restart turns it into "interrupted".
+func (q *Queue) guard(e *entry) {
+	defer func() {
+		if v := recover(); v != nil {
+			q.log.Error("a job panicked", "job", e.id, "panic", v, "stack", string(debug.Stack()))
+		}
+	}()
+	e.run(e.ctx)
+}
+
+// freeSlot passes a slot to the first in line, or puts it back. The caller holds q.mu, and no longer counts the slot as active.
+func (q *Queue) freeSlot() {
+	if e := q.line.pop(); e != nil {
+		q.places--
+		q.active++
+		q.start(e)
+		return
+	}
+	q.free++
+	q.checkIdle()
+}
+
+// fifo is a list of waiting entries; being intrusive, it removes a cancelled one from the middle in constant time.
+type fifo struct {
+	head, tail *entry
+	len        int
+}
+
+func (f *fifo) push(e *entry) {
+	e.inLine = true
+	e.prev = f.tail
+	if f.tail == nil {
+		f.head = e
+	} else {
+		f.tail.next = e
+	}
+	f.tail = e
+	f.len++
+}
+
+// pop takes the first entry, nil when there is none.
+func (f *fifo) pop() *entry {
+	e := f.head
+	if e != nil {
+		f.remove(e)
+	}
+	return e
+}
+
+// remove takes e out and tells whether it was in the list.
+func (f *fifo) remove(e *entry) bool {
+	if !e.inLine {
+		return false
+	}
+	if e.prev == nil {
+		f.head = e.next
+	} else {
+		e.prev.next = e.next
+	}
+	if e.next == nil {
+		f.tail = e.prev
+	} else {
+		e.next.prev = e.prev
+	}
+	e.prev, e.next, e.inLine = nil, nil, false
+	f.len--
+	return true
+}
