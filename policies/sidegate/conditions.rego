@@ -1,0 +1,74 @@
+package sidegate
+
+import data.sidegate.grants
+import data.sidegate.lib.callbacks
+import data.sidegate.lib.commands
+import data.sidegate.lib.environment
+import data.sidegate.lib.paths
+import data.sidegate.lib.redirects
+
+# METADATA
+# description: The analysis is whole, and made of constructs that are allowed.
+analyzed if {
+	input.version == 1
+	input.phase == "request"
+	input.shell.class in {"simple", "pipeline", "compound"}
+	is_null(input.shell.parse_error)
+	count(input.shell.charset_violations) == 0
+	input.shell.truncated == false
+	input.shell.all_static == true
+	every feature, _ in input.shell.features {
+		feature in data.sidegate.constructs.features
+	}
+}
+
+# METADATA
+# description: There are commands, and each is one that a grant may cover and does.
+commands_covered if {
+	count(input.shell.commands) > 0
+	covered := {grant.command | some grant in grants.covers}
+	every i, command in input.shell.commands {
+		command.id == i
+		i in covered
+		commands.known(command)
+	}
+}
+
+# METADATA
+# description: No workdir means a private, empty directory.
+workdir_allowed if input.request.workdir == ""
+
+workdir_allowed if {
+	some role in input.client.roles
+	some root in data.sidegate.roles[role].workdirs
+	paths.below(input.request.workdir, root)
+}
+
+env_allowed if {
+	every key, value in input.request.env {
+		not key in input.request.env_dangerous
+		environment.allowed(input.client.roles, key, value)
+	}
+}
+
+# METADATA
+# description: Variables in front of a command are held to the same rules as the request's.
+assignments_allowed if {
+	every command in input.shell.commands {
+		every assignment in command.assignments {
+			assignment.scope == "prefix"
+			assignment.dangerous == false
+			environment.allowed(input.client.roles, assignment.name, assignment.value.value)
+		}
+	}
+}
+
+redirects_allowed if {
+	every command in input.shell.commands {
+		every redirect in command.redirects {
+			redirects.needs(input.client.roles, redirect)
+		}
+	}
+}
+
+callback_allowed if callbacks.allowed(input.client.roles, input.request.callback)

@@ -1,0 +1,56 @@
+package sidegate.lib.redirects_test
+
+import data.sidegate.lib.redirects
+import data.sidegate.testing
+
+needs(mode, op, target) := found if {
+	found := redirects.needs(["readonly"], testing.redirect(mode, op, target)) with input as testing.simple(["ls"])
+}
+
+nothing := {"read": set(), "write": set()}
+
+test_copies_of_descriptors if {
+	needs("dup", ">&", "1") == nothing
+	needs("dup", ">&", "-") == nothing
+	needs("dup", ">&", "3-") == nothing
+	not needs("dup", ">&", "x")
+	not needs("dup", ">&", "1\n")
+	not needs("dup", ">&", null)
+}
+
+test_writing_only_to_outputs if {
+	needs("write", ">", "/dev/null") == {"read": set(), "write": {"/dev/null"}}
+	needs("append", ">>", "/dev/null")
+	not needs("write", ">", "/srv/x")
+	not needs("append", ">>", "/var/log/x")
+	not needs("write", ">", "1")
+	not needs("write", ">", "/dev/null/../sda")
+	not needs("readwrite", "<>", "/dev/null")
+	not needs("write", ">", null)
+}
+
+test_reading_below_paths if {
+	needs("read", "<", "/var/log/syslog") == {"read": {"/var/log"}, "write": set()}
+	needs("read", "<", "x") == {"read": {"/srv"}, "write": set()}
+	not needs("read", "<", "/etc/shadow")
+	not needs("read", "<", "/dev/null")
+	not needs("read", "<", null)
+}
+
+test_texts_that_are_known if {
+	needs("heredoc", "<<", "text") == nothing
+	needs("herestring", "<<<", "text") == nothing
+	not needs("heredoc", "<<", null)
+	not needs("herestring", "<<<", null)
+}
+
+test_sockets_are_no_files if {
+	redirect := object.union(testing.redirect("write", ">", "/dev/null"), {"net": true})
+	not redirects.needs(["readonly"], redirect) with input as testing.simple(["ls"])
+	reading := object.union(testing.redirect("read", "<", "/srv/x"), {"net": true})
+	not redirects.needs(["readonly"], reading) with input as testing.simple(["ls"])
+}
+
+test_only_of_the_clients_roles if {
+	not redirects.needs([], testing.redirect("write", ">", "/dev/null")) with input as testing.simple(["ls"])
+}

@@ -1,0 +1,52 @@
+# METADATA
+# description: |
+#   Whether a word is of a type, and which path roots it needs. A type is a name
+#   ("text", "path", or a key of data.sidegate.types), a list of allowed words, or
+#   an object {pattern, path, roots} of which every part must hold.
+package sidegate.lib.values
+
+import data.sidegate.lib.paths
+
+# METADATA
+# description: |
+#   The roots {"read": set, "write": set} that `word` as a `type` needs in `role`.
+#   Undefined when the word is not of the type.
+accept(_, "text", word) := nothing if is_string(word)
+
+accept(role, "path", word) := reach("read", data.sidegate.roles[role].paths, word)
+
+accept(_, type, word) := nothing if {
+	is_string(type)
+	matches(data.sidegate.types[type], word)
+}
+
+accept(_, type, word) := nothing if {
+	is_array(type)
+	word in type
+}
+
+accept(role, type, word) := needs if {
+	is_object(type)
+	object.keys(type) - {"path", "pattern", "roots"} == set()
+	matches(object.get(type, "pattern", "(?s:.*)"), word)
+	needs := place(role, type, word)
+}
+
+# METADATA
+# description: Whether the whole word matches the pattern; patterns need no anchors.
+matches(pattern, word) if regex.match(concat("", [`\A(?:`, pattern, `)\z`]), word)
+
+nothing := {"read": set(), "write": set()}
+
+place(_, type, _) := nothing if object.keys(type) == {"pattern"}
+
+place(role, type, word) := reach(type.path, data.sidegate.roles[role].paths, word) if not type.roots
+
+place(_, type, word) := reach(type.path, type.roots, word)
+
+# "-" is standard input or output.
+reach(access, _, "-") := nothing if access in {"read", "write"}
+
+reach("read", roots, word) := {"read": paths.within(word, roots), "write": set()} if word != "-"
+
+reach("write", roots, word) := {"read": set(), "write": paths.within(word, roots)} if word != "-"

@@ -1,0 +1,62 @@
+package sidegate
+
+import data.sidegate.grants
+import data.sidegate.lib.paths
+import data.sidegate.lib.redirects
+
+# METADATA
+# description: |
+#   What the gateway must do with an allowed request: as little as the commands need.
+#   What is not here follows the configuration.
+obligations := {
+	"mode": mode,
+	"filesystem": {
+		"read": sort(roots("read") | workdirs),
+		"write": sort(roots("write")),
+	},
+	"network": network,
+	"env": {
+		"set": object.union_n([env | some grant in grants.covers; env := grant.env]),
+		"pass": sort(object.keys(input.request.env)),
+	},
+}
+
+# METADATA
+# description: |
+#   One command of known words is executed as it is. All else needs a shell, and so
+#   does a command that only a shell has, such as cd.
+default mode := "shell"
+
+mode := "direct" if {
+	input.shell.class == "simple"
+	not only_builtin
+}
+
+only_builtin if {
+	some command in input.shell.commands
+	command.builtin == true
+	is_null(command.resolved_path)
+}
+
+roots(access) := granted | redirected if {
+	granted := {root | some grant in grants.covers; some root in grant[access]}
+	redirected := {root |
+		some command in input.shell.commands
+		some redirect in command.redirects
+		some root in redirects.needs(input.client.roles, redirect)[access]
+	}
+}
+
+# METADATA
+# description: Wherever the request runs; a private directory needs no mention.
+workdirs := paths.bases - {""}
+
+default network := "none"
+
+network := "full" if {
+	"full" in networks
+} else := "netlink" if {
+	"netlink" in networks
+}
+
+networks := {grant.network | some grant in grants.covers}

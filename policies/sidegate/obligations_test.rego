@@ -1,0 +1,78 @@
+package sidegate.policy_test
+
+import data.sidegate
+import data.sidegate.grants
+import data.sidegate.testing
+
+obliged(asked) := found if {
+	decision := sidegate.decision with input as asked
+	decision.allow
+	found := decision.obligations
+}
+
+test_mode_of_one_command if obliged(testing.simple(["ls"])).mode == "direct"
+
+test_mode_where_a_program_and_a_builtin_share_a_name if obliged(testing.simple(["echo", "x"])).mode == "direct"
+
+test_mode_of_a_program_that_is_not_there if {
+	obliged(testing.first(testing.simple(["ls"]), {"resolved_path": null})).mode == "direct"
+}
+
+test_mode_of_what_only_a_shell_can_do if {
+	obliged(testing.pipeline([["ls"], ["wc"]])).mode == "shell"
+	obliged(testing.simple(["cd", "/srv"])).mode == "shell"
+	obliged(testing.with_shell(testing.simple(["ls"]), {"class": "compound"})).mode == "shell"
+}
+
+test_only_the_roots_that_are_used if {
+	obliged(testing.with_request(testing.simple(["cat", "/var/log/x"]), {"workdir": ""})).filesystem == {"read": ["/var/log"], "write": []}
+	obliged(testing.simple(["cat", "/etc/os-release"])).filesystem == {"read": ["/etc/os-release", "/srv/app"], "write": []}
+	obliged(testing.with_request(testing.simple(["uptime"]), {"workdir": ""})).filesystem == {"read": [], "write": []}
+}
+
+test_writing if {
+	obliged(testing.simple(["tar", "czf", "/srv/a.tgz", "/var/log"])).filesystem == {"read": ["/srv/app", "/var/log"], "write": ["/srv"]}
+	obliged(testing.simple(["git", "pull", "--ff-only"])).filesystem.write == ["/srv/app"]
+	obliged(testing.simple(["git", "status"])).filesystem.write == []
+	obliged(testing.list([["cd", "/srv/b"], ["git", "pull", "--ff-only"]])).filesystem.write == ["/srv/app", "/srv/b"]
+	obliged(testing.with_request(testing.simple(["git", "pull", "--ff-only"]), {"workdir": ""})).filesystem.write == []
+}
+
+test_redirects_count if {
+	asked := testing.first(testing.simple(["wc"]), {"redirects": [
+		testing.redirect("read", "<", "/var/log/x"),
+		testing.redirect("write", ">", "/dev/null"),
+	]})
+	obliged(asked).filesystem == {"read": ["/srv/app", "/var/log"], "write": ["/dev/null"]}
+}
+
+test_network_is_what_the_most_demanding_command_needs if {
+	obliged(testing.simple(["ls"])).network == "none"
+	obliged(testing.simple(["ss", "-tulnp"])).network == "netlink"
+	obliged(testing.pipeline([["ip", "addr"], ["wc"]])).network == "netlink"
+	obliged(testing.list([["ip", "addr"], ["git", "pull", "--ff-only"]])).network == "full"
+}
+
+test_environment_is_passed_by_name if {
+	obliged(testing.with_request(testing.simple(["ls"]), {"env": {"LANG": "C", "APP_A": "x"}})).env == {"set": {}, "pass": ["APP_A", "LANG"]}
+}
+
+test_git_forgets_its_repositorys_settings if {
+	env := obliged(testing.simple(["git", "status"])).env.set
+	env.GIT_OPTIONAL_LOCKS == "0"
+	pairs := to_number(env.GIT_CONFIG_COUNT)
+	every i in numbers.range(0, pairs - 1) {
+		env[sprintf("GIT_CONFIG_KEY_%d", [i])]
+		is_string(env[sprintf("GIT_CONFIG_VALUE_%d", [i])])
+	}
+	not env[sprintf("GIT_CONFIG_KEY_%d", [pairs])]
+	"core.hooksPath" in [value | some key, value in env; startswith(key, "GIT_CONFIG_KEY_")]
+}
+
+test_grants_may_leave_out_what_they_do_not_need if {
+	careless := {{"name": "all", "command": 0}}
+	found := sidegate.decision with input as testing.simple(["rsync"]) with grants.covers as careless
+	found.allow
+	found.obligations.network == "none"
+	found.obligations.filesystem == {"read": ["/srv/app"], "write": []}
+}
