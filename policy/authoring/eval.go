@@ -1,0 +1,112 @@
+package authoring
+
+import (
+	"context"
+	"fmt"
+	"io"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/print"
+	"github.com/open-policy-agent/opa/v1/util"
+)
+
+// EvalOptions configure Eval. The zero value is usable.
+type EvalOptions struct {
+	Trace  io.Writer // gets OPA's trace of the evaluation; nil means none
+	Prints io.Writer // gets what the policy prints; nil discards it
+
+	AllowBuiltins []string // see policy.Config
+}
+
+// EvalResult is one way in which a query holds.
+type EvalResult struct {
+	Values   []any          `json:"values"`   // of the query's expressions
+	Bindings map[string]any `json:"bindings"` // of its variables
+}
+
+// Eval evaluates a Rego query against the policies at paths, without their
+// tests, and against input, which is JSON or YAML; nil means that there is no
+// input. An error of a builtin is an error, as in the gateway. No result means
+// that the query is undefined.
+func Eval(ctx context.Context, paths []string, query string, input []byte, o EvalOptions) ([]EvalResult, error) {
+	if o.Prints == nil {
+		o.Prints = io.Discard
+	}
+	all, err := load(paths, o.AllowBuiltins, noTests)
+	if err != nil {
+		return nil, err
+	}
+	body, err := ast.ParseBodyWithOpts(query, ast.ParserOptions{RegoVersion: ast.RegoV1})
+	if err != nil {
+		return nil, fmt.Errorf("query: %w", err)
+	}
+	options := []rego.EvalOption{}
+	if input != nil {
+		var value any
+		if err := util.Unmarshal(input, &value); err != nil {
+			return nil, fmt.Errorf("input: %w", err)
+		}
+		options = append(options, rego.EvalInput(value))
+	}
+	var trace *topdown.BufferTracer
+	if o.Trace != nil {
+		trace = topdown.NewBufferTracer()
+		options = append(options, rego.EvalQueryTracer(trace))
+	}
+	results, err := evaluate(ctx, all, body, o, options)
+	if trace != nil {
+		topdown.PrettyTraceWithLocation(o.Trace, *trace)
+	}
+	return results, err
+}
+
+func evaluate(ctx context.Context, all loaded, body ast.Body, o EvalOptions, options []rego.EvalOption) ([]EvalResult, error) {
+	results := []EvalResult{}
+	err := storage.Txn(ctx, all.store, storage.TransactionParams{}, func(txn storage.Transaction) error {
+		compiler := ast.NewCompiler().
+			WithDefaultRegoVersion(ast.RegoV1).
+			WithCapabilities(all.capabilities).
+			WithPathConflictsCheck(storage.NonEmpty(ctx, all.store, txn)).
+			WithEnablePrintStatements(true)
+		if compiler.Compile(all.modules); compiler.Failed() {
+			return compiler.Errors
+		}
+		query, err := rego.New(
+			rego.ParsedQuery(body),
+			rego.Compiler(compiler),
+			rego.Store(all.store),
+			rego.Transaction(txn),
+			rego.StrictBuiltinErrors(true),
+			rego.EnablePrintStatements(true),
+			rego.PrintHook(printer{o.Prints}),
+		).PrepareForEval(ctx)
+		if err != nil {
+			return err
+		}
+		set, err := query.Eval(ctx, append(options, rego.EvalTransaction(txn))...)
+		if err != nil {
+			return err
+		}
+		for _, r := range set {
+			result := EvalResult{Values: []any{}, Bindings: r.Bindings}
+			for _, expression := range r.Expressions {
+				result.Values = append(result.Values, expression.Value)
+			}
+			results = append(results, result)
+		}
+		return nil
+	})
+	return results, err
+}
+
+type printer struct{ out io.Writer }
+
+var _ print.Hook = printer{}
+
+func (p printer) Print(c print.Context, message string) error {
+	_, err := fmt.Fprintf(p.out, "%v: %s\n", c.Location, message)
+	return err
+}

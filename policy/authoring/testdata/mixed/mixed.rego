@@ -1,0 +1,3 @@
+package sidegate.mixed
+
+double(x) := 2 * x

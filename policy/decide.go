@@ -1,0 +1,114 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/metrics"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/topdown/print"
+)
+
+// Decide asks the policy about in. The only error is ErrNotLoaded, with the
+// zero Decision. Every way in which a policy can fail to answer, the end of
+// ctx and the deadline included, is a Decision that denies, with its Fault set.
+func (e *Engine) Decide(ctx context.Context, in Input) (Decision, error) {
+	question := toValue(&in)
+	// The transaction first, the pointer second: publish runs while no
+	// transaction is open, so the policy seen here belongs to the data seen here.
+	txn, err := e.store.NewTransaction(ctx)
+	if err != nil {
+		return failed("", fault{"it could not be read", err}), nil
+	}
+	defer e.store.Abort(ctx, txn)
+	policy := e.current.Load()
+	if policy == nil {
+		return Decision{}, ErrNotLoaded
+	}
+	ctx, cancel := context.WithTimeout(ctx, e.deadline)
+	defer cancel()
+	decision, err := policy.ask(ctx, txn, question)
+	if err != nil {
+		return failed(policy.revision, err), nil
+	}
+	decision.Revision = policy.revision
+	return decision, nil
+}
+
+func (p *prepared) ask(ctx context.Context, txn storage.Transaction, question ast.Value) (d Decision, err error) {
+	// A panic in a builtin must deny this request and not end the others.
+	defer func() {
+		if r := recover(); r != nil {
+			d, err = Decision{}, fault{"evaluation error", fmt.Errorf("panic: %v", r)}
+		}
+	}()
+	// OPA learns about the end of a context from another goroutine, so a short
+	// policy could still answer after it.
+	if err := ctx.Err(); err != nil {
+		return Decision{}, stopped(err)
+	}
+	results, err := p.query.Eval(ctx,
+		rego.EvalTransaction(txn),
+		rego.EvalParsedInput(question),
+		rego.EvalMetrics(metrics.NoOp()),
+	)
+	switch {
+	case err != nil && ctx.Err() != nil:
+		return Decision{}, stopped(ctx.Err())
+	case err != nil:
+		return Decision{}, fault{"evaluation error", err}
+	case len(results) == 0:
+		return Decision{}, fault{"it gave no decision", errors.New("data.sidegate.decision is undefined")}
+	case len(results) != 1 || len(results[0].Expressions) != 1:
+		return Decision{}, fault{"it gave several decisions", fmt.Errorf("%d results", len(results))}
+	}
+	d, err = decode(results[0].Expressions[0].Value)
+	if err != nil {
+		return Decision{}, fault{"its decision is malformed", err}
+	}
+	return d, nil
+}
+
+// fault is a failure of the policy: what the caller may know, and the cause.
+type fault struct {
+	public string
+	cause  error
+}
+
+func (f fault) Error() string { return f.public + ": " + f.cause.Error() }
+func (f fault) Unwrap() error { return f.cause }
+
+func stopped(err error) fault {
+	if errors.Is(err, context.DeadlineExceeded) {
+		return fault{"it took too long", err}
+	}
+	return fault{"the request ended first", err}
+}
+
+// failed makes a denial of a failure.
+func failed(revision string, err error) Decision {
+	public := "internal error"
+	var f fault
+	if errors.As(err, &f) {
+		public = f.public
+	}
+	return Decision{
+		Reasons:  []string{"the policy failed to answer: " + public},
+		Revision: revision,
+		Fault:    err.Error(),
+	}
+}
+
+// printHook hands what policies print to the log.
+type printHook struct{ log *slog.Logger }
+
+var _ print.Hook = printHook{}
+
+func (h printHook) Print(ctx print.Context, message string) error {
+	h.log.DebugContext(ctx.Context, "policy print", "message", message, "location", ctx.Location.String())
+	return nil
+}

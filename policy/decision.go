@@ -1,0 +1,151 @@
+package policy
+
+import (
+	"strconv"
+	"time"
+
+	json "github.com/go-json-experiment/json"
+)
+
+// Decision is the answer to an [Input]. The zero value denies.
+//
+// A Decision that allows has no Reasons and no Fault. One that denies has at
+// least one Reason.
+type Decision struct {
+	Allow       bool        `json:"allow"`
+	Grants      []string    `json:"grants"`  // names of the grants that covered the request
+	Reasons     []string    `json:"reasons"` // why not; the caller may read them
+	Obligations Obligations `json:"obligations"`
+
+	// Revision names the policy that answered.
+	Revision string `json:"revision"`
+
+	// Fault says why the policy gave no answer that can be used; it is empty
+	// when the policy answered. It may quote the policy and what the policy
+	// computed, so it belongs in the operator's log and not in a reply.
+	Fault string `json:"fault,omitempty"`
+}
+
+// Obligations say how an allowed request must run. They can only narrow what
+// the configuration permits. The zero value of every field means that the
+// policy did not say, and the configured default applies.
+type Obligations struct {
+	Mode       string // "direct" or "shell"
+	Profile    string // "host", "confined" or "isolated"
+	BestEffort bool   // run even where a part of the profile is missing; default false
+	Timeout    time.Duration
+	MaxOutput  int64 // bytes per stream
+	RunAs      string
+	Limits     Limits
+
+	// Filesystem lists what the command may touch. Nil: the policy did not
+	// say. Not nil: exactly this, and nothing when it is empty.
+	Filesystem *Filesystem
+
+	Network      string // "none", "netlink" or "full"
+	Env          Env
+	OnDisconnect string // "continue" or "kill"
+}
+
+// Limits bound one command. Zero: the policy did not say.
+type Limits struct {
+	Memory     int64 // bytes
+	PIDs       int64
+	CPUSeconds int64
+	OpenFiles  int64
+	FileSize   int64 // bytes
+}
+
+// Filesystem holds absolute, cleaned paths; each stands for what lies below it too.
+type Filesystem struct {
+	Read, Write []string
+}
+
+// Env changes the command's environment. Nothing of the request's environment
+// reaches the command unless Pass names it.
+type Env struct {
+	Set  map[string]string // variables to set
+	Pass []string          // keys of the request's env to hand over
+}
+
+// MarshalJSON writes the obligations as a policy writes them: absent ones are
+// left out, times and sizes are strings.
+func (o Obligations) MarshalJSON() ([]byte, error) {
+	return json.Marshal(o.wire(), json.Deterministic(true))
+}
+
+// wireObligations is the form of Obligations that Rego writes and
+// schemas/decision.json describes.
+type wireObligations struct {
+	Mode         string          `json:"mode,omitempty"`
+	Profile      string          `json:"profile,omitempty"`
+	BestEffort   bool            `json:"best_effort,omitzero"`
+	Timeout      string          `json:"timeout,omitempty"`
+	MaxOutput    string          `json:"max_output,omitempty"`
+	RunAs        string          `json:"run_as,omitempty"`
+	Limits       wireLimits      `json:"limits,omitzero"`
+	Filesystem   *wireFilesystem `json:"filesystem,omitzero"`
+	Network      string          `json:"network,omitempty"`
+	Env          wireEnv         `json:"env,omitempty"`
+	OnDisconnect string          `json:"on_disconnect,omitempty"`
+}
+
+type wireLimits struct {
+	Memory     string `json:"memory,omitempty"`
+	PIDs       int64  `json:"pids,omitzero"`
+	CPUSeconds int64  `json:"cpu_seconds,omitzero"`
+	OpenFiles  int64  `json:"open_files,omitzero"`
+	FileSize   string `json:"file_size,omitempty"`
+}
+
+type wireFilesystem struct {
+	Read  []string `json:"read"`
+	Write []string `json:"write"`
+}
+
+type wireEnv struct {
+	Set  map[string]string `json:"set,omitempty"`
+	Pass []string          `json:"pass,omitempty"`
+}
+
+func (o Obligations) wire() wireObligations {
+	w := wireObligations{
+		Mode:       o.Mode,
+		Profile:    o.Profile,
+		BestEffort: o.BestEffort,
+		MaxOutput:  wireSize(o.MaxOutput),
+		RunAs:      o.RunAs,
+		Limits: wireLimits{
+			Memory:     wireSize(o.Limits.Memory),
+			PIDs:       o.Limits.PIDs,
+			CPUSeconds: o.Limits.CPUSeconds,
+			OpenFiles:  o.Limits.OpenFiles,
+			FileSize:   wireSize(o.Limits.FileSize),
+		},
+		Network:      o.Network,
+		Env:          wireEnv(o.Env),
+		OnDisconnect: o.OnDisconnect,
+	}
+	if o.Timeout > 0 {
+		w.Timeout = o.Timeout.String()
+	}
+	if o.Filesystem != nil {
+		w.Filesystem = &wireFilesystem{Read: o.Filesystem.Read, Write: o.Filesystem.Write}
+	}
+	return w
+}
+
+// wireSize writes n bytes in the largest unit that says it exactly.
+func wireSize(n int64) string {
+	if n <= 0 {
+		return ""
+	}
+	unit := 0
+	for n%1024 == 0 && unit < len(sizeUnits)-1 {
+		n /= 1024
+		unit++
+	}
+	return strconv.FormatInt(n, 10) + sizeUnits[unit]
+}
+
+var sizeUnits = []string{"B", "KiB", "MiB", "GiB", "TiB"}

@@ -1,0 +1,91 @@
+package policy
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/loader"
+)
+
+// Problem is one thing wrong with a policy.
+type Problem struct {
+	File    string `json:"file"` // "" when only Message says where
+	Line    int    `json:"line"` // from 1; 0 when unknown
+	Column  int    `json:"column"`
+	Code    string `json:"code"` // OPA's name for the kind, such as rego_type_error; may be ""
+	Message string `json:"message"`
+}
+
+// String is "file:line: code: message", as far as these are known.
+func (p Problem) String() string {
+	s := p.Message
+	if p.Code != "" {
+		s = p.Code + ": " + s
+	}
+	if p.File != "" {
+		s = fmt.Sprintf("%s:%d: %s", p.File, p.Line, s)
+	}
+	return s
+}
+
+// Problems splits an error of loading, compiling or checking a policy into
+// single problems, sorted by file and line.
+func Problems(err error) []Problem {
+	var compile ast.Errors
+	var load loader.Errors
+	var one *ast.Error
+	switch {
+	case err == nil:
+		return nil
+	case errors.As(err, &compile):
+		compile = slices.Clone(compile)
+		compile.Sort()
+		problems := make([]Problem, len(compile))
+		for i, e := range compile {
+			problems[i] = problemOf(e)
+		}
+		return problems
+	case errors.As(err, &load):
+		var problems []Problem
+		for _, e := range load {
+			problems = append(problems, Problems(e)...)
+		}
+		return problems
+	case errors.As(err, &one):
+		return []Problem{problemOf(one)}
+	}
+	return []Problem{{Message: err.Error()}}
+}
+
+func problemOf(e *ast.Error) Problem {
+	p := Problem{Code: e.Code, Message: e.Message}
+	if e.Location != nil {
+		p.File, p.Line, p.Column = e.Location.File, e.Location.Row, e.Location.Col
+	}
+	if e.Details != nil {
+		for _, line := range e.Details.Lines() {
+			p.Message += "\n\t" + line
+		}
+	}
+	return p
+}
+
+// Verify loads the policies once, as [New] does, and returns why an engine
+// would refuse them. It watches nothing and keeps nothing. Policies that are
+// in order but have no rule data.sidegate.decision give ErrNoEntrypoint.
+func Verify(ctx context.Context, config Config) error {
+	e, err := newEngine(config)
+	if err != nil {
+		return err
+	}
+	defer e.opa.Stop(context.WithoutCancel(ctx))
+	if err := e.opa.Start(ctx); err != nil {
+		return err
+	}
+	e.opa.RegisterCompilerTrigger(e.publish)
+	_, err = e.load(ctx)
+	return err
+}
