@@ -1,0 +1,84 @@
+package executor
+
+import (
+	"fmt"
+	"slices"
+)
+
+const (
+	// markerFormat is the line between head and tail.
+	markerFormat = "\n[sidegate: %d bytes left out]\n"
+	// markerRoom holds the longest marker.
+	markerRoom = len(markerFormat) - len("%d") + len("9223372036854775807")
+	// firstGrowth is the smallest buffer, in bytes; most output is short.
+	firstGrowth = 512
+)
+
+// capture keeps the head and the tail of a stream in one buffer: up to limit bytes it simply fills; what comes later overwrites the second half
+// as a ring. It is not safe for concurrent use.
+type capture struct {
+	limit int
+	buf   []byte // at most limit bytes, with room for the marker once it is full
+	next  int    // where in the tail the oldest byte is, once buf is full
+	total int64  // bytes written
+}
+
+// tail is the part of a full buffer that is used as a ring.
+func (c *capture) tail() []byte { return c.buf[c.limit-c.limit/2 : c.limit] }
+
+func (c *capture) write(p []byte) {
+	c.total += int64(len(p))
+	if room := c.limit - len(c.buf); room > 0 {
+		n := min(room, len(p))
+		c.grow(n)
+		c.buf = append(c.buf, p[:n]...)
+		p = p[n:]
+	}
+	if len(p) == 0 {
+		return
+	}
+	tail := c.tail()
+	if len(tail) == 0 {
+		return
+	}
+	if len(p) >= len(tail) {
+		copy(tail, p[len(p)-len(tail):])
+		c.next = 0
+		return
+	}
+	copy(tail, p[copy(tail[c.next:], p):])
+	c.next = (c.next + len(p)) % len(tail)
+}
+
+// grow makes room for n more bytes by doubling, but to no more than the limit and the marker.
+func (c *capture) grow(n int) {
+	need := len(c.buf) + n
+	if need <= cap(c.buf) {
+		return
+	}
+	size := max(2*cap(c.buf), need, firstGrowth)
+	if size >= c.limit {
+		size = c.limit + markerRoom
+	}
+	bigger := make([]byte, len(c.buf), size)
+	copy(bigger, c.buf)
+	c.buf = bigger
+}
+
+// bytes returns what is to be shown of the stream, and whether that is less than all of it. The capture cannot be used afterwards.
+func (c *capture) bytes() (shown []byte, truncated bool) {
+	if c.total <= int64(c.limit) {
+		return c.buf, false
+	}
+	tail := c.tail()
+	rotate(tail, c.next)
+	marker := fmt.Appendf(nil, markerFormat, c.total-int64(c.limit))
+	return slices.Insert(c.buf, c.limit-len(tail), marker...), true // in place: grow left room
+}
+
+// rotate moves b[n:] to the front.
+func rotate(b []byte, n int) {
+	slices.Reverse(b[:n])
+	slices.Reverse(b[n:])
+	slices.Reverse(b)
+}

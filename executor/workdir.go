@@ -1,0 +1,197 @@
+package executor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+
+	"golang.org/x/sys/unix"
+)
+
+// Names below Config.WorkRoot. A private directory is WorkRoot/job-N. One that the gateway could not give to its user is WorkRoot/job-N/home, where
+// job-N belongs to the gateway, which may remove home from there once that is empty.
+const (
+	privatePrefix = "job-"
+	privateHome   = "home"
+)
+
+// workdir is where a job starts, and for a private directory what has to be removed afterwards.
+type workdir struct {
+	path    string
+	dir     *os.File // O_PATH
+	private string   // the entry of WorkRoot, "" if the job brought its own directory
+	owner   identity
+}
+
+// openWorkdir opens the job's directory, or makes a private one that belongs to id.
+func (r *Runner) openWorkdir(path string, id identity) (*workdir, error) {
+	w := &workdir{path: path, owner: id}
+	if path == "" {
+		if err := w.makePrivate(r.config.WorkRoot); err != nil {
+			return nil, errors.Join(err, w.close())
+		}
+	}
+	dir, err := openExact(w.path, unix.O_DIRECTORY)
+	if err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	w.dir = dir
+	return w, nil
+}
+
+// close closes the descriptor and removes a private directory with all that is in it.
+func (w *workdir) close() error {
+	if w.dir != nil {
+		w.dir.Close()
+	}
+	if w.private == "" {
+		return nil
+	}
+	return removePrivate(w.private)
+}
+
+func (w *workdir) makePrivate(root string) error {
+	dir, err := os.MkdirTemp(root, privatePrefix) // mode 0700
+	if err != nil {
+		return err
+	}
+	w.private, w.path = dir, dir
+	if !w.owner.switches {
+		return nil
+	}
+	err = os.Lchown(dir, int(w.owner.uid), int(w.owner.gid))
+	if !errors.Is(err, unix.EPERM) {
+		return err
+	}
+	if err := os.Remove(dir); err != nil {
+		return err
+	}
+	return w.makeHome(root)
+}
+
+// makeHome makes a directory for another user without CAP_CHOWN, which the gateway need not have: the owner makes it himself, in a directory that
+// his group may write to for that moment.
+func (w *workdir) makeHome(root string) error {
+	return actAs(uint32(os.Geteuid()), w.owner.gid, func() error {
+		dir, err := os.MkdirTemp(root, privatePrefix)
+		if err != nil {
+			return err
+		}
+		w.private, w.path = dir, filepath.Join(dir, privateHome)
+		if err := os.Chmod(dir, 0o730); err != nil {
+			return err
+		}
+		if err := setFS(w.owner.uid, w.owner.gid); err != nil {
+			return err
+		}
+		if err := os.Mkdir(w.path, 0o700); err != nil {
+			return err
+		}
+		if err := setFS(uint32(os.Geteuid()), w.owner.gid); err != nil {
+			return err
+		}
+		return os.Chmod(dir, 0o710)
+	})
+}
+
+// removePrivate removes one entry of WorkRoot. Where the gateway's own rights do not suffice, the contents are removed as their owner.
+func removePrivate(dir string) error {
+	if unix.Rmdir(dir) == nil { // most commands leave nothing
+		return nil
+	}
+	if err := os.RemoveAll(dir); err == nil {
+		return nil
+	}
+	home := filepath.Join(dir, privateHome)
+	owner, err := ownerOf(home)
+	switch {
+	case err == nil && owner.uid != uint32(os.Geteuid()) && owner.uid != 0:
+		err = actAs(owner.uid, owner.gid, func() error { return emptyTree(home) })
+	default:
+		err = emptyTree(dir)
+	}
+	if last := os.RemoveAll(dir); last != nil {
+		return errors.Join(err, last)
+	}
+	return nil
+}
+
+func ownerOf(path string) (identity, error) {
+	info, err := os.Lstat(path)
+	if err != nil {
+		return identity{}, err
+	}
+	st := info.Sys().(*syscall.Stat_t)
+	return identity{uid: st.Uid, gid: st.Gid}, nil
+}
+
+// emptyTree removes what is in dir, after making every directory below it writable for its owner. It works through os.Root, which never leaves
+// dir, so that a symbolic link put there cannot turn the change of mode against another file.
+func emptyTree(dir string) error {
+	if err := os.Chmod(dir, 0o700); err != nil { // dir itself lies in a directory that only the gateway writes to
+		return err
+	}
+	root, err := os.OpenRoot(dir)
+	if err != nil {
+		return err
+	}
+	defer root.Close()
+	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
+		if err == nil && d.IsDir() && path != "." {
+			return root.Chmod(path, 0o700)
+		}
+		return err
+	})
+	entries, readErr := fs.ReadDir(root.FS(), ".")
+	err = errors.Join(err, readErr)
+	for _, e := range entries {
+		err = errors.Join(err, root.RemoveAll(e.Name()))
+	}
+	return err
+}
+
+// prepareWorkRoot makes the directory for private directories and refuses one in which somebody else could plant links. It is searchable for
+// everybody, because commands of other users must reach their home through it, but not readable.
+func prepareWorkRoot(root string) error {
+	if !filepath.IsAbs(root) || filepath.Clean(root) != root {
+		return fmt.Errorf("work root %q is not an absolute, clean path", root)
+	}
+	err := os.Mkdir(root, 0o711)
+	if err == nil {
+		return os.Chmod(root, 0o711) // whatever the umask
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return err
+	}
+	dir, err := openExact(root, unix.O_DIRECTORY)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	info, err := dir.Stat()
+	if err != nil {
+		return err
+	}
+	if uid := info.Sys().(*syscall.Stat_t).Uid; uid != uint32(os.Geteuid()) {
+		return fmt.Errorf("work root %s belongs to user %d, not to the gateway", root, uid)
+	}
+	if info.Mode().Perm()&0o022 != 0 {
+		return fmt.Errorf("work root %s has mode %#o: others can write to it", root, info.Mode().Perm())
+	}
+	return nil
+}
+
+// removeLeftovers removes the private directories of jobs that a crashed gateway ran.
+func removeLeftovers(root string) error {
+	entries, err := os.ReadDir(root)
+	for _, e := range entries {
+		if strings.HasPrefix(e.Name(), privatePrefix) {
+			err = errors.Join(err, removePrivate(filepath.Join(root, e.Name())))
+		}
+	}
+	return err
+}
