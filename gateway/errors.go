@@ -1,0 +1,98 @@
+package gateway
+
+import (
+	"fmt"
+	"net/http"
+	"time"
+)
+
+// Code names a refusal. Codes are part of the wire: callers match on them, people read the message beside them.
+type Code string
+
+// The codes of every refusal.
+const (
+	InvalidRequest     Code = "invalid_request"
+	Unsigned           Code = "missing_signature"
+	BadSignature       Code = "invalid_signature"
+	StaleTimestamp     Code = "stale_timestamp"
+	Denied             Code = "denied"
+	SandboxUnavailable Code = "sandbox_unavailable"
+	NotFound           Code = "not_found"
+	MethodNotAllowed   Code = "method_not_allowed"
+	ReplayedNonce      Code = "replayed_nonce"
+	TooLarge           Code = "too_large"
+	RateLimited        Code = "rate_limited"
+	QueueFull          Code = "queue_full"
+	PolicyNotLoaded    Code = "policy_not_loaded"
+	ShuttingDown       Code = "shutting_down"
+	JournalUnavailable Code = "journal_unavailable"
+	OutcomeNotRecorded Code = "outcome_not_recorded"
+	Internal           Code = "internal_error"
+)
+
+// statuses is the only mapping from refusals to HTTP.
+var statuses = map[Code]int{
+	InvalidRequest:     http.StatusBadRequest,
+	Unsigned:           http.StatusUnauthorized,
+	BadSignature:       http.StatusUnauthorized,
+	StaleTimestamp:     http.StatusUnauthorized,
+	Denied:             http.StatusForbidden,
+	SandboxUnavailable: http.StatusForbidden,
+	NotFound:           http.StatusNotFound,
+	MethodNotAllowed:   http.StatusMethodNotAllowed,
+	ReplayedNonce:      http.StatusConflict,
+	TooLarge:           http.StatusRequestEntityTooLarge,
+	RateLimited:        http.StatusTooManyRequests,
+	QueueFull:          http.StatusTooManyRequests,
+	PolicyNotLoaded:    http.StatusServiceUnavailable,
+	ShuttingDown:       http.StatusServiceUnavailable,
+	JournalUnavailable: http.StatusInsufficientStorage,
+	OutcomeNotRecorded: http.StatusInternalServerError,
+	Internal:           http.StatusInternalServerError,
+}
+
+// Error is a refusal: what the caller is told. Cause stays in the log.
+type Error struct {
+	Code       Code
+	Message    string
+	Reasons    []string      // why a policy or a ceiling denied; one sentence each
+	DecisionID string        // set once a decision was made
+	RetryAfter time.Duration // set where trying again later is worth it
+	Cause      error         // for the log only, never sent
+}
+
+func (e *Error) Error() string {
+	if e.Cause != nil {
+		return fmt.Sprintf("%s: %s (%v)", e.Code, e.Message, e.Cause)
+	}
+	return fmt.Sprintf("%s: %s", e.Code, e.Message)
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Cause }
+
+// Status is the HTTP status of the refusal. A code without one is a programming error and answers 500.
+func (e *Error) Status() int {
+	if s, ok := statuses[e.Code]; ok {
+		return s
+	}
+	return http.StatusInternalServerError
+}
+
+// undecided reports whether the request was turned away before anything about it was decided, for a reason that passes
+// by itself. Such a request keeps its nonce, so that the very same message may be sent again.
+func (e *Error) undecided() bool {
+	switch e.Code {
+	case RateLimited, QueueFull, PolicyNotLoaded, ShuttingDown, JournalUnavailable:
+		return true
+	}
+	return false
+}
+
+// FieldError says which field of a request is wrong, and how.
+type FieldError struct {
+	Field   string // "envs[2]", "body", "query", …
+	Problem string // "must be a string, not a number"
+}
+
+func (e *FieldError) Error() string { return e.Field + ": " + e.Problem }

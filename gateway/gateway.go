@@ -1,0 +1,104 @@
+package gateway
+
+import (
+	"errors"
+	"log/slog"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"golang.org/x/time/rate"
+
+	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/internal/auth"
+	"github.com/sidegate/sidegate/internal/callback"
+	"github.com/sidegate/sidegate/internal/jobs"
+	"github.com/sidegate/sidegate/internal/journal"
+	"github.com/sidegate/sidegate/internal/shell"
+	"github.com/sidegate/sidegate/policy"
+)
+
+// Config is what a Gateway is made of. All fields are required unless they say otherwise.
+type Config struct {
+	Verifier  *auth.Verifier
+	Analyzer  *shell.Analyzer
+	Policy    *policy.Engine
+	Runner    *executor.Runner
+	Journal   *journal.Journal
+	Queue     *jobs.Queue
+	Callbacks *callback.Allowlist
+	// CallbackDue is called after a callback was committed, so that its delivery need not wait for the next look.
+	CallbackDue func()
+
+	Bounds Bounds
+	Limits Limits
+	Host   policy.Host
+
+	Version     string // shown by GET /
+	ReleaseDate string // shown by GET /
+	Log         *slog.Logger
+	Now         func() time.Time // nil means time.Now
+}
+
+// Limits bound what callers may send.
+type Limits struct {
+	Body  int64   // bytes of a request's body
+	Rate  float64 // requests per second and client
+	Burst int     // requests a client may send at once
+}
+
+// Gateway admits requests and answers them. Make one with New; it is safe for concurrent use.
+type Gateway struct {
+	verifier    *auth.Verifier
+	analyzer    *shell.Analyzer
+	policy      *policy.Engine
+	runner      *executor.Runner
+	journal     *journal.Journal
+	queue       *jobs.Queue
+	callbacks   *callback.Allowlist
+	callbackDue func()
+
+	bounds Bounds
+	limits Limits
+	host   policy.Host
+
+	version, releaseDate string
+	log                  *slog.Logger
+	now                  func() time.Time
+
+	rates   sync.Map // client name -> *rate.Limiter; one per configured client
+	closing atomic.Bool
+}
+
+// New returns a Gateway that has not served yet.
+func New(c Config) (*Gateway, error) {
+	switch {
+	case c.Verifier == nil, c.Analyzer == nil, c.Policy == nil, c.Runner == nil, c.Journal == nil, c.Queue == nil, c.Callbacks == nil:
+		return nil, errors.New("gateway: a part is missing from the configuration")
+	case c.CallbackDue == nil, c.Log == nil:
+		return nil, errors.New("gateway: CallbackDue and Log are required")
+	case c.Limits.Body <= 0, c.Limits.Rate <= 0, c.Limits.Burst <= 0:
+		return nil, errors.New("gateway: every limit must be above zero")
+	}
+	if err := c.Bounds.validate(); err != nil {
+		return nil, err
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Gateway{
+		verifier: c.Verifier, analyzer: c.Analyzer, policy: c.Policy, runner: c.Runner, journal: c.Journal, queue: c.Queue,
+		callbacks: c.Callbacks, callbackDue: c.CallbackDue,
+		bounds: c.Bounds, limits: c.Limits, host: c.Host,
+		version: c.Version, releaseDate: c.ReleaseDate, log: c.Log, now: c.Now,
+	}, nil
+}
+
+// limiter returns the client's own rate limiter.
+func (g *Gateway) limiter(client string) *rate.Limiter {
+	if l, ok := g.rates.Load(client); ok {
+		return l.(*rate.Limiter)
+	}
+	l, _ := g.rates.LoadOrStore(client, rate.NewLimiter(rate.Limit(g.limits.Rate), g.limits.Burst))
+	return l.(*rate.Limiter)
+}

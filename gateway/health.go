@@ -1,0 +1,77 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+	"time"
+
+	"github.com/gorilla/mux"
+)
+
+// readyTime bounds what a readiness probe may cost.
+const readyTime = 2 * time.Second
+
+// Check is one line of a readiness report.
+type Check struct {
+	Name   string `json:"name"`
+	OK     bool   `json:"ok"`
+	Detail string `json:"detail,omitempty"`
+}
+
+// AdminHandler returns the routes of the admin listener: /healthz says that the process answers, /readyz whether it can
+// do its work, with a reason for each part that cannot.
+func (g *Gateway) AdminHandler() http.Handler {
+	router := mux.NewRouter()
+	router.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+		_, _ = w.Write([]byte("ok\n"))
+	}).Methods(http.MethodGet, http.MethodHead)
+	router.HandleFunc("/readyz", g.serveReady).Methods(http.MethodGet, http.MethodHead)
+	return boundConnection(router)
+}
+
+func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
+	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
+	defer cancel()
+	checks := g.Ready(ctx)
+	ready := true
+	for _, c := range checks {
+		ready = ready && c.OK
+	}
+	w.Header().Set("Content-Type", "application/json")
+	if !ready {
+		w.WriteHeader(http.StatusServiceUnavailable)
+	}
+	enc := json.NewEncoder(w)
+	enc.SetIndent("", "  ")
+	_ = enc.Encode(struct {
+		Ready  bool    `json:"ready"`
+		Checks []Check `json:"checks"`
+	}{ready, checks})
+}
+
+// Ready checks each part that a request needs.
+func (g *Gateway) Ready(ctx context.Context) []Check {
+	policyCheck := Check{Name: "policy", OK: true}
+	status := g.policy.Status()
+	policyCheck.Detail = "revision " + status.Revision
+	if !status.Ready {
+		policyCheck.OK, policyCheck.Detail = false, "no policy is loaded"
+	}
+	if status.LastError != nil {
+		policyCheck.Detail += "; the newest edit was refused: " + status.LastError.Error()
+	}
+	journalCheck := Check{Name: "journal", OK: true}
+	if err := g.journal.Writable(ctx); err != nil {
+		journalCheck.OK, journalCheck.Detail = false, err.Error()
+	}
+	service := Check{Name: "service", OK: !g.closing.Load()}
+	if !service.OK {
+		service.Detail = "shutting down"
+	}
+	jobs := g.queue.Stats()
+	queue := Check{Name: "queue", OK: true, Detail: fmt.Sprintf("%d running, %d waiting", jobs.Running, jobs.Waiting)}
+	return []Check{policyCheck, journalCheck, queue, service}
+}

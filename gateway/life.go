@@ -1,0 +1,229 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"sync/atomic"
+	"time"
+
+	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/internal/auth"
+	"github.com/sidegate/sidegate/internal/jobs"
+	"github.com/sidegate/sidegate/internal/journal"
+)
+
+// life is an accepted job on its way to its end.
+type life struct {
+	g       *Gateway
+	request Request
+	ruling  atomic.Pointer[ruling] // nil until a job of an earlier process is decided again
+	begun   bool                   // the journal says "running"
+
+	left  <-chan struct{} // closed when the gateway stops before the job started
+	ended chan struct{}   // closed when there is nothing more to wait for
+
+	// Valid once ended is closed: the outcome that is on record, or why there is none.
+	result  executor.Result
+	refusal *Error
+}
+
+// accept commits the nonce, the decision and the job, and hands the job to the queue. A job that gets a slot at once is
+// committed as running in the same transaction: one fsync instead of two.
+func (g *Gateway) accept(ctx context.Context, nonce auth.Nonce, request Request, r *ruling) (*life, error) {
+	place, err := g.queue.Reserve()
+	switch {
+	case errors.Is(err, jobs.ErrClosed):
+		return nil, &Error{Code: ShuttingDown, Message: "the gateway is shutting down; try again", RetryAfter: 5 * time.Second}
+	case err != nil:
+		return nil, &Error{Code: QueueFull, Message: "executor.queue jobs are waiting already; try again", RetryAfter: 5 * time.Second}
+	}
+	defer place.Release() // does nothing once Go was called
+	row, err := g.row(request, r)
+	if err != nil {
+		return nil, err
+	}
+	admission := journal.Admission{Nonce: journal.Nonce(nonce), At: g.now(), Job: row, Begin: place.Immediate()}
+	if err := g.journal.Admit(ctx, admission); err != nil {
+		return nil, g.notAdmitted(nonce, err)
+	}
+	l := &life{g: g, request: request, begun: place.Immediate(), ended: make(chan struct{})}
+	l.ruling.Store(r)
+	l.left = place.Go(request.ID, l.run)
+	return l, nil
+}
+
+// row is what the journal keeps of a job: enough to show what was asked and decided, and to decide again after a wait or
+// a restart. A job may wait as long as it may run.
+func (g *Gateway) row(request Request, r *ruling) (*journal.NewJob, error) {
+	asked, err := json.Marshal(request)
+	if err != nil {
+		return nil, err
+	}
+	decided, err := json.Marshal(r.decision)
+	if err != nil {
+		return nil, err
+	}
+	row := &journal.NewJob{
+		ID: request.ID, Client: request.Principal.Client, DecisionID: r.id, Command: request.Command,
+		Request: asked, Spec: decided, Revision: r.decision.Revision,
+		AcceptedAt: request.Time, Expires: request.Time.Add(g.bounds.MaxTimeout),
+	}
+	if request.Callback != nil {
+		row.Callback = request.Callback.String()
+	}
+	return row, nil
+}
+
+// run is the job's life from its slot to its end. The queue calls it once.
+func (l *life) run(ctx context.Context) {
+	// Whoever waits gets an answer also if what follows panics; the queue logs the panic.
+	l.refusal = &Error{Code: Internal, Message: "the gateway failed while the command ran; its log says why"}
+	defer close(l.ended)
+	if !l.begun {
+		switch ended, err := l.begin(ctx); {
+		case ended != nil:
+			l.end(*ended)
+			return
+		case err != nil: // the gateway stops: the job stays accepted, for its next start
+			l.g.log.Info("a waiting job is left for the next start", "job", l.request.ID, "cause", err)
+			l.refusal = l.postponed()
+			return
+		}
+	}
+	l.end(l.execute(ctx))
+}
+
+// begin takes a job that waited to durability point B. The policy may have changed meanwhile, or the gateway been
+// restarted: then it is decided again. A result means that the job ends here without having run; an error, that the
+// gateway stops first.
+func (l *life) begin(ctx context.Context) (*executor.Result, error) {
+	for pause := 100 * time.Millisecond; ; pause = min(2*pause, 5*time.Second) {
+		switch {
+		case errors.Is(context.Cause(ctx), jobs.ErrCancelled):
+			return &executor.Result{Status: executor.StatusKilled}, nil
+		case ctx.Err() != nil:
+			return nil, context.Cause(ctx)
+		case l.g.now().After(l.request.Time.Add(l.g.bounds.MaxTimeout)):
+			return failed(exitNotExecutable, "it waited longer than executor.max_timeout for its turn"), nil
+		}
+		result, err := l.tryBegin(context.WithoutCancel(ctx))
+		if err == nil {
+			return result, nil
+		}
+		// A promised job is not lost to a disk that is full for a while, or to a policy that is being mended.
+		l.g.log.Error("a waiting job cannot start yet", "job", l.request.ID, "error", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
+	}
+}
+
+// tryBegin decides again where it must, and commits that the job runs. An error passes by itself.
+func (l *life) tryBegin(ctx context.Context) (*executor.Result, error) {
+	if r := l.ruling.Load(); r == nil || r.decision.Revision != l.g.policy.Status().Revision {
+		again, err := l.g.rule(ctx, l.request)
+		if err != nil {
+			refusal := l.g.refusal(err)
+			if refusal.undecided() {
+				return nil, refusal
+			}
+			return failed(exitNotExecutable, "refused when its turn came: "+refusal.Message), nil
+		}
+		l.ruling.Store(again)
+	}
+	err := l.g.journal.Begin(ctx, l.request.ID, l.g.now())
+	if errors.Is(err, journal.ErrState) {
+		return failed(exitNotExecutable, "the journal says that it is not waiting"), nil
+	}
+	l.begun = err == nil
+	return nil, err
+}
+
+// execute runs the command. What could not be started is a result too: the job was accepted, so it has an end.
+func (l *life) execute(ctx context.Context) executor.Result {
+	job := l.ruling.Load().job
+	result, err := l.g.runner.Run(ctx, job)
+	if err == nil {
+		return result
+	}
+	l.g.log.Warn("a job could not be started", "job", l.request.ID, "error", err)
+	return *notStarted(err, job)
+}
+
+// end commits the outcome and the callback, and has the callback delivered.
+func (l *life) end(result executor.Result) {
+	if result.Ended.IsZero() {
+		result.Started, result.Ended = l.g.now(), l.g.now()
+	}
+	if err := l.g.finish(outcomeOf(l.request, result)); err != nil {
+		l.g.log.Error("the outcome of a job cannot be recorded; after a restart it will be reported as interrupted", "job", l.request.ID, "error", err)
+		l.refusal = &Error{
+			Code: OutcomeNotRecorded, DecisionID: l.decisionID(), Cause: err,
+			Message: fmt.Sprintf("the command ran (%s, exit code %d), but its outcome could not be recorded; look at the gateway's disk", result.Status, result.ExitCode),
+		}
+		return
+	}
+	l.result, l.refusal = result, nil
+	l.g.log.Info("job ended", "job", l.request.ID, "client", l.request.Principal.Client, "status", result.Status, "exit_code", result.ExitCode,
+		"duration_ms", result.Ended.Sub(result.Started).Milliseconds())
+	if l.request.Callback != nil {
+		l.g.callbackDue()
+	}
+}
+
+// finishTries bounds how long the outcome of a job is held in memory while the journal cannot be written: about half a
+// minute.
+const finishTries = 12
+
+// finish commits durability point C, before any reply and any callback.
+func (g *Gateway) finish(o journal.Outcome) error {
+	pause := 20 * time.Millisecond
+	for try := 1; ; try++ {
+		err := g.journal.Finish(context.Background(), o)
+		if err == nil || errors.Is(err, journal.ErrState) || try == finishTries {
+			return err
+		}
+		time.Sleep(pause)
+		pause = min(2*pause, 5*time.Second)
+	}
+}
+
+// accepted is the reply to a caller that does not wait.
+func (l *life) accepted() *outcome {
+	return &outcome{JobID: l.request.ID, DecisionID: l.decisionID(), Status: "accepted"}
+}
+
+// reply is the answer to a caller that waited.
+func (l *life) reply() (*outcome, *Error) {
+	if l.refusal != nil {
+		return nil, l.refusal
+	}
+	return &outcome{JobID: l.request.ID, DecisionID: l.decisionID(), Status: string(l.result.Status), ending: endingOf(l.ruling.Load(), l.result)}, nil
+}
+
+// postponed is the reply to a caller that waits for a job which the gateway did not start before it stopped.
+func (l *life) postponed() *Error {
+	return &Error{
+		Code: ShuttingDown, DecisionID: l.decisionID(),
+		Message: "the gateway is shutting down; job " + l.request.ID + " is accepted and runs when the gateway is back, so do not send it again",
+	}
+}
+
+func (l *life) decisionID() string {
+	if r := l.ruling.Load(); r != nil {
+		return r.id
+	}
+	return ""
+}
+
+// abandoned notes that the caller of a job left, and ends the job where the decision says so.
+func (g *Gateway) abandoned(l *life) {
+	if l.ruling.Load().decision.Obligations.OnDisconnect == "kill" {
+		g.queue.Cancel(l.request.ID)
+		return
+	}
+	g.log.Debug("the caller left; its command goes on", "job", l.request.ID)
+}

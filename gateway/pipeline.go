@@ -1,0 +1,79 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/sidegate/sidegate/internal/auth"
+)
+
+// serveShell is the line a request travels. A caller that leaves ends its connection and nothing else: what was admitted
+// runs to its end, is journaled, and its callback is delivered.
+func (g *Gateway) serveShell(w http.ResponseWriter, r *http.Request) {
+	admitted, err := g.admit(w, r)
+	if err != nil {
+		g.reply(w, nil, g.refusal(err))
+		return
+	}
+	if !admitted.request.Wait {
+		g.reply(w, admitted.accepted(), nil)
+		return
+	}
+	select {
+	case <-admitted.ended:
+		data, refusal := admitted.reply()
+		g.reply(w, data, refusal)
+	case <-admitted.left:
+		g.reply(w, nil, admitted.postponed())
+	case <-r.Context().Done():
+		g.abandoned(admitted)
+	}
+}
+
+// admit takes a request as far as its acceptance: verified, decoded, decided, committed, and given to the queue.
+func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (*life, error) {
+	// 1. The raw body, the signature over it, the time window, and the nonce reserved in memory.
+	message, err := g.receive(w, r)
+	if err != nil {
+		return nil, err
+	}
+	principal, nonce, err := g.authenticate(message)
+	if err != nil {
+		return nil, err
+	}
+	ctx := context.WithoutCancel(r.Context())
+
+	// 2. Strict decoding.
+	order, err := decodeOrder(message.Body)
+	if err != nil {
+		return nil, g.turnAway(ctx, principal, nonce, invalid(err))
+	}
+	request := g.request(r, principal, order)
+
+	// 4 to 6. Analysis, decision, and the job tightened to what the decision obliges.
+	ruling, err := g.rule(ctx, request)
+	if err != nil {
+		return nil, g.turnAway(ctx, principal, nonce, err)
+	}
+
+	// 7. Nonce, decision and job, fsynced; 8. run or enqueue. What follows is in life.go.
+	admitted, err := g.accept(ctx, nonce, request, ruling)
+	if err != nil {
+		return nil, g.turnAway(ctx, principal, nonce, err)
+	}
+	return admitted, nil
+}
+
+// turnAway ends a verified request that is not accepted. One that was decided against keeps its nonce spent, on disk
+// too; one that was turned away for a passing reason gets its nonce back.
+func (g *Gateway) turnAway(ctx context.Context, principal auth.Principal, nonce auth.Nonce, err error) error {
+	refusal := g.refusal(err)
+	if refusal.undecided() {
+		g.verifier.Release(nonce)
+	} else if unspent := g.spend(ctx, nonce); unspent != nil {
+		refusal = unspent
+	}
+	g.log.Info("refused", "client", principal.Client, "code", refusal.Code, "decision", refusal.DecisionID)
+	g.log.Debug("refused because", "decision", refusal.DecisionID, "message", refusal.Message, "cause", refusal.Cause) // may quote the command
+	return refusal
+}

@@ -1,0 +1,168 @@
+package gateway
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/internal/shell"
+	"github.com/sidegate/sidegate/policy"
+)
+
+// Bounds are the operator's: the defaults of every job, and what no decision can exceed.
+type Bounds struct {
+	Path       string        // PATH of every command
+	Timeout    time.Duration // of a job whose decision names none
+	MaxTimeout time.Duration // the longest a job may run, and the longest it may wait for its turn
+	MaxOutput  int64         // bytes kept of each stream
+	Profile    string        // of a job whose decision names none
+	User       string        // whom commands run as; "" is the gateway's own user
+
+	Profiles   []string // that a decision may name
+	Modes      []string // that a decision may name
+	RunAs      []string // users that a decision may name
+	Env        []string // dangerous variables that may reach a command; a trailing * is a prefix
+	BestEffort bool     // whether a decision may accept missing sandbox features
+}
+
+func (b Bounds) validate() error {
+	switch {
+	case b.Path == "":
+		return errors.New("gateway: Bounds.Path is required")
+	case b.Timeout <= 0, b.MaxTimeout < b.Timeout:
+		return errors.New("gateway: Bounds.Timeout must be above zero and not above MaxTimeout")
+	case b.MaxOutput <= 0:
+		return errors.New("gateway: Bounds.MaxOutput must be above zero")
+	case b.Profile == "":
+		return errors.New("gateway: Bounds.Profile is required")
+	}
+	return nil
+}
+
+// modeDirect runs the analyzed argv with no shell in between; modeShell would give the command string to a shell.
+const (
+	modeDirect = "direct"
+	modeShell  = "shell"
+)
+
+// tighten turns an allowed decision into the job that runs. Obligations narrow what the bounds permit; one that goes
+// beyond them refuses the request. It is a pure function: nothing of the job comes from anywhere but its arguments.
+func (b Bounds) tighten(req Request, workdir string, a shell.Analysis, o policy.Obligations) (executor.Job, error) {
+	var beyond []string
+	refuse := func(format string, args ...any) { beyond = append(beyond, fmt.Sprintf(format, args...)) }
+
+	profile := o.Profile
+	if profile == "" {
+		profile = b.Profile
+	}
+	if !slices.Contains(b.Profiles, profile) {
+		refuse("the policy asks for profile %q, which executor.allow.profiles does not list", profile)
+	}
+	if o.BestEffort && !b.BestEffort {
+		refuse("the policy accepts missing sandbox features (best_effort), which executor.allow.best_effort forbids")
+	}
+	user := b.User
+	if o.RunAs != "" {
+		if user = o.RunAs; !slices.Contains(b.RunAs, user) {
+			refuse("the policy asks for user %q, whom executor.allow.run_as does not list", user)
+		}
+	}
+	argv, program, err := b.direct(a, o.Mode)
+	if err != nil {
+		refuse("%s", err)
+	}
+	env, err := b.environment(req.Env, o.Env)
+	if err != nil {
+		refuse("%s", err)
+	}
+	if len(beyond) > 0 {
+		return executor.Job{}, denied(beyond)
+	}
+	job := executor.Job{
+		ID: req.ID, Argv: argv, Program: program, Workdir: workdir, Env: env,
+		Profile: executor.Profile(profile), BestEffort: o.BestEffort, User: user,
+		Timeout: within(o.Timeout, b.Timeout, b.MaxTimeout), MaxOutput: within(o.MaxOutput, b.MaxOutput, b.MaxOutput),
+		Limits: executor.Limits(o.Limits), Network: executor.Network(o.Network),
+	}
+	if o.Filesystem != nil {
+		job.Filesystem = executor.Filesystem{Read: o.Filesystem.Read, Write: o.Filesystem.Write}
+	}
+	return job, nil
+}
+
+// direct checks that the command can run without a shell, and returns what to execute. Where the host has no such
+// program the identity is empty, and the job ends as failed.
+func (b Bounds) direct(a shell.Analysis, mode string) ([]string, executor.Program, error) {
+	none := executor.Program{}
+	if mode == "" {
+		mode = modeDirect
+	}
+	if !slices.Contains(b.Modes, mode) {
+		return nil, none, fmt.Errorf("the policy asks for mode %q, which executor.allow.modes does not list", mode)
+	}
+	if mode == modeShell {
+		return nil, none, errors.New("the policy allows this, but it needs a shell, and this version runs single commands only: send each command as a call of its own")
+	}
+	if a.Class != shell.ClassSimple || len(a.Commands) == 0 {
+		return nil, none, fmt.Errorf("the policy asks for mode direct, which runs one plain command and not a command line of class %s", a.Class)
+	}
+	command := a.Commands[0]
+	argv := make([]string, len(command.Argv))
+	for i, word := range command.Argv {
+		if word == nil {
+			return nil, none, fmt.Errorf("word %d of the command is not known before a shell expands it", i)
+		}
+		argv[i] = *word
+	}
+	if command.Program == nil {
+		return argv, none, nil
+	}
+	return argv, executor.Program(*command.Program), nil
+}
+
+// environment builds a command's variables from nothing: PATH is the gateway's; the rest is what the decision sets and
+// what it passes on of the request. A dangerous variable needs the operator's word too.
+func (b Bounds) environment(asked []Variable, o policy.Env) ([]string, error) {
+	env := map[string]string{}
+	for _, v := range asked {
+		if slices.Contains(o.Pass, v.Key) {
+			env[v.Key] = v.Value
+		}
+	}
+	for key, value := range o.Set {
+		if !envKey.MatchString(key) || strings.ContainsRune(value, 0) {
+			return nil, fmt.Errorf("the policy sets %q, which is not an environment variable", printable(key))
+		}
+		env[key] = value
+	}
+	list := []string{"PATH=" + b.Path}
+	for key, value := range env {
+		if key == "PATH" || shell.DangerousEnv(key) && !listed(b.Env, key) {
+			return nil, fmt.Errorf("the variable %s changes how programs load or behave, and executor.allow.env does not list it", key)
+		}
+		list = append(list, key+"="+value)
+	}
+	slices.Sort(list)
+	return list, nil
+}
+
+// listed tells whether a list of names and prefixes with a trailing * holds the name.
+func listed(list []string, name string) bool {
+	return slices.ContainsFunc(list, func(entry string) bool {
+		if prefix, ok := strings.CutSuffix(entry, "*"); ok {
+			return strings.HasPrefix(name, prefix)
+		}
+		return entry == name
+	})
+}
+
+// within returns the asked value, at most the ceiling, or the default where none was asked for.
+func within[T time.Duration | int64](asked, otherwise, ceiling T) T {
+	if asked <= 0 {
+		asked = otherwise
+	}
+	return min(asked, ceiling)
+}

@@ -1,0 +1,176 @@
+package gateway
+
+import (
+	"errors"
+	"reflect"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/internal/shell"
+	"github.com/sidegate/sidegate/policy"
+)
+
+func testBounds() Bounds {
+	return Bounds{
+		Path: "/usr/bin:/bin", Timeout: time.Minute, MaxTimeout: time.Hour, MaxOutput: 1 << 20, Profile: "confined",
+		Profiles: []string{"confined", "isolated"}, Modes: []string{"direct", "shell"},
+	}
+}
+
+// simple is the analysis of one plain command.
+func simple(argv ...string) shell.Analysis {
+	c := shell.Command{Kind: shell.KindSimple, Program: &shell.Program{Path: "/usr/bin/" + argv[0], Dev: 1, Ino: 2}}
+	for i := range argv {
+		c.Argv = append(c.Argv, &argv[i])
+	}
+	return shell.Analysis{Class: shell.ClassSimple, AllStatic: true, Commands: []shell.Command{c}}
+}
+
+func TestTightenFillsInDefaults(t *testing.T) {
+	t.Parallel()
+	job, err := testBounds().tighten(Request{ID: "j1"}, "/srv", simple("ls", "-l"), policy.Obligations{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := executor.Job{
+		ID: "j1", Argv: []string{"ls", "-l"}, Program: executor.Program{Path: "/usr/bin/ls", Dev: 1, Ino: 2}, Workdir: "/srv",
+		Env: []string{"PATH=/usr/bin:/bin"}, Profile: executor.ProfileConfined, Timeout: time.Minute, MaxOutput: 1 << 20,
+	}
+	if !reflect.DeepEqual(job, want) {
+		t.Errorf("got  %+v\nwant %+v", job, want)
+	}
+}
+
+func TestTightenNarrows(t *testing.T) {
+	t.Parallel()
+	b := testBounds()
+	b.User, b.RunAs, b.BestEffort, b.Env = "runner", []string{"nobody"}, true, []string{"PYTHON*", "LD_LIBRARY_PATH"}
+	for _, c := range []struct {
+		name  string
+		asked []Variable
+		o     policy.Obligations
+		check func(executor.Job) bool
+	}{
+		{"shorter timeout", nil, policy.Obligations{Timeout: time.Second}, func(j executor.Job) bool { return j.Timeout == time.Second }},
+		{"longer timeout below the ceiling", nil, policy.Obligations{Timeout: time.Hour}, func(j executor.Job) bool { return j.Timeout == time.Hour }},
+		{"timeout above the ceiling", nil, policy.Obligations{Timeout: 2 * time.Hour}, func(j executor.Job) bool { return j.Timeout == time.Hour }},
+		{"less output", nil, policy.Obligations{MaxOutput: 10}, func(j executor.Job) bool { return j.MaxOutput == 10 }},
+		{"more output", nil, policy.Obligations{MaxOutput: 1 << 30}, func(j executor.Job) bool { return j.MaxOutput == 1<<20 }},
+		{"profile", nil, policy.Obligations{Profile: "isolated"}, func(j executor.Job) bool { return j.Profile == executor.ProfileIsolated }},
+		{"best effort", nil, policy.Obligations{BestEffort: true}, func(j executor.Job) bool { return j.BestEffort }},
+		{"configured user", nil, policy.Obligations{}, func(j executor.Job) bool { return j.User == "runner" }},
+		{"obliged user", nil, policy.Obligations{RunAs: "nobody"}, func(j executor.Job) bool { return j.User == "nobody" }},
+		{"limits", nil, policy.Obligations{Limits: policy.Limits{Memory: 1, PIDs: 2}}, func(j executor.Job) bool { return j.Limits == executor.Limits{Memory: 1, PIDs: 2} }},
+		{"network", nil, policy.Obligations{Network: "none"}, func(j executor.Job) bool { return j.Network == executor.NetworkNone }},
+		{"filesystem", nil, policy.Obligations{Filesystem: &policy.Filesystem{Read: []string{"/srv"}}}, func(j executor.Job) bool { return slices.Equal(j.Filesystem.Read, []string{"/srv"}) }},
+		{"nothing passes by itself", []Variable{{"LANG", "C"}}, policy.Obligations{}, func(j executor.Job) bool { return slices.Equal(j.Env, []string{"PATH=/usr/bin:/bin"}) }},
+		{"what is passed", []Variable{{"LANG", "C"}, {"APP_X", "1"}}, policy.Obligations{Env: policy.Env{Pass: []string{"LANG", "TZ"}}}, func(j executor.Job) bool { return slices.Equal(j.Env, []string{"LANG=C", "PATH=/usr/bin:/bin"}) }},
+		{"what is set wins", []Variable{{"LANG", "x"}}, policy.Obligations{Env: policy.Env{Pass: []string{"LANG"}, Set: map[string]string{"LANG": "C"}}}, func(j executor.Job) bool { return slices.Contains(j.Env, "LANG=C") }},
+		{"dangerous, listed", []Variable{{"LD_LIBRARY_PATH", "/x"}, {"PYTHONPATH", "/y"}}, policy.Obligations{Env: policy.Env{Pass: []string{"LD_LIBRARY_PATH", "PYTHONPATH"}}}, func(j executor.Job) bool { return len(j.Env) == 3 }},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			job, err := b.tighten(Request{ID: "j", Order: Order{Env: c.asked}}, "", simple("true"), c.o)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if !c.check(job) {
+				t.Errorf("got %+v", job)
+			}
+		})
+	}
+}
+
+func TestTightenRefusesWhatIsBeyond(t *testing.T) {
+	t.Parallel()
+	dynamic := simple("ls", "x")
+	dynamic.Commands[0].Argv[1] = nil
+	for _, c := range []struct {
+		name   string
+		a      shell.Analysis
+		asked  []Variable
+		o      policy.Obligations
+		reason string
+	}{
+		{"profile", simple("ls"), nil, policy.Obligations{Profile: "host"}, `the policy asks for profile "host", which executor.allow.profiles does not list`},
+		{"best effort", simple("ls"), nil, policy.Obligations{BestEffort: true}, "the policy accepts missing sandbox features (best_effort), which executor.allow.best_effort forbids"},
+		{"user", simple("ls"), nil, policy.Obligations{RunAs: "root"}, `the policy asks for user "root", whom executor.allow.run_as does not list`},
+		{"unknown mode", simple("ls"), nil, policy.Obligations{Mode: "interp"}, `the policy asks for mode "interp", which executor.allow.modes does not list`},
+		{"shell mode", shell.Analysis{Class: shell.ClassPipeline}, nil, policy.Obligations{Mode: "shell"}, "the policy allows this, but it needs a shell, and this version runs single commands only: send each command as a call of its own"},
+		{"pipeline, direct", shell.Analysis{Class: shell.ClassPipeline, Commands: simple("ls").Commands}, nil, policy.Obligations{}, "the policy asks for mode direct, which runs one plain command and not a command line of class pipeline"},
+		{"invalid", shell.Analysis{Class: shell.ClassInvalid}, nil, policy.Obligations{}, "the policy asks for mode direct, which runs one plain command and not a command line of class invalid"},
+		{"empty", shell.Analysis{Class: shell.ClassEmpty}, nil, policy.Obligations{Mode: "direct"}, "the policy asks for mode direct, which runs one plain command and not a command line of class empty"},
+		{"dynamic word", dynamic, nil, policy.Obligations{}, "word 1 of the command is not known before a shell expands it"},
+		{"dangerous variable of the request", simple("ls"), []Variable{{"LD_PRELOAD", "/x"}}, policy.Obligations{Env: policy.Env{Pass: []string{"LD_PRELOAD"}}},
+			"the variable LD_PRELOAD changes how programs load or behave, and executor.allow.env does not list it"},
+		{"dangerous variable of the policy", simple("ls"), nil, policy.Obligations{Env: policy.Env{Set: map[string]string{"BASH_ENV": "/x"}}},
+			"the variable BASH_ENV changes how programs load or behave, and executor.allow.env does not list it"},
+		{"another PATH", simple("ls"), []Variable{{"PATH", "/tmp"}}, policy.Obligations{Env: policy.Env{Pass: []string{"PATH"}}},
+			"the variable PATH changes how programs load or behave, and executor.allow.env does not list it"},
+		{"no variable", simple("ls"), nil, policy.Obligations{Env: policy.Env{Set: map[string]string{"A=B": "c"}}}, `the policy sets "A=B", which is not an environment variable`},
+	} {
+		t.Run(c.name, func(t *testing.T) {
+			t.Parallel()
+			_, err := testBounds().tighten(Request{ID: "j", Order: Order{Env: c.asked}}, "", c.a, c.o)
+			var refusal *Error
+			if !errors.As(err, &refusal) || refusal.Code != Denied || !slices.Equal(refusal.Reasons, []string{c.reason}) {
+				t.Fatalf("got %v, want the reason %s", err, c.reason)
+			}
+		})
+	}
+}
+
+// TestPATHIsNeverAnybodyElses: even where the operator lists it, PATH is the gateway's own.
+func TestPATHIsNeverAnybodyElses(t *testing.T) {
+	t.Parallel()
+	b := testBounds()
+	b.Env = []string{"*"}
+	_, err := b.tighten(Request{Order: Order{Env: []Variable{{"PATH", "/tmp"}}}}, "", simple("ls"), policy.Obligations{Env: policy.Env{Pass: []string{"PATH"}}})
+	if err == nil {
+		t.Error("a request's PATH reached the command")
+	}
+}
+
+// FuzzDecidedIsRun holds the rule that nothing alters argv after the decision: what the policy sees as argv of the one
+// command, the job executes, word for word, whatever the command string and the obligations are.
+func FuzzDecidedIsRun(f *testing.F) {
+	for _, seed := range []string{"ls -l /srv", `echo "a b" 'c\d' \e`, "true", "ls | cat", "FOO=bar ls", "ls > x", `echo $HOME`, "echo {a,b}", "\\ls", "l''s", "env ls", "! ls", "time ls", "ls\tx", "echo $'\\x41'"} {
+		f.Add(seed, "", int64(0))
+		f.Add(seed, "direct", int64(time.Hour))
+	}
+	analyzer, err := shell.New(shell.Config{Path: []string{"/usr/bin", "/bin"}})
+	if err != nil {
+		f.Fatal(err)
+	}
+	b := testBounds()
+	f.Fuzz(func(t *testing.T, command, mode string, timeout int64) {
+		req := Request{ID: "j", Order: Order{Command: command}}
+		analysis := analyzer.Analyze(command, "/")
+		in := inputOf(req, "/", analysis, policy.Host{})
+		job, err := b.tighten(req, "/", analysis, policy.Obligations{Mode: mode, Timeout: time.Duration(timeout)})
+		if err != nil {
+			return
+		}
+		decided := in.Shell.Commands[0]
+		if len(decided.Argv) != len(job.Argv) {
+			t.Fatalf("%q: decided %d words, runs %q", command, len(decided.Argv), job.Argv)
+		}
+		for i, word := range decided.Argv {
+			if word == nil || *word != job.Argv[i] {
+				t.Fatalf("%q: decided word %d as %v, runs %q", command, i, word, job.Argv)
+			}
+		}
+		if len(decided.Redirects)+len(decided.Assignments)+len(decided.Context) > 0 || strings.Contains(strings.Join(job.Argv, ""), "\x00") {
+			t.Fatalf("%q: direct mode would drop something of %+v", command, decided)
+		}
+		if decided.ResolvedPath == nil != (job.Program.Path == "") || decided.ResolvedPath != nil && *decided.ResolvedPath != job.Program.Path {
+			t.Fatalf("%q: decided on %v, runs %s", command, decided.ResolvedPath, job.Program.Path)
+		}
+		if job.Timeout <= 0 || job.Timeout > b.MaxTimeout || job.MaxOutput > b.MaxOutput {
+			t.Fatalf("%q: the job exceeds its bounds: %+v", command, job)
+		}
+	})
+}

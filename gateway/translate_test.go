@@ -1,0 +1,80 @@
+package gateway
+
+import (
+	"encoding/json"
+	"reflect"
+	"testing"
+
+	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/internal/callback"
+	"github.com/sidegate/sidegate/internal/shell"
+	"github.com/sidegate/sidegate/policy"
+)
+
+// TestShellInputLosesNothing compares the JSON of the analyzer's words with that of the policy's, over command lines that
+// use every part of an analysis: a field that only one side knows shows here.
+func TestShellInputLosesNothing(t *testing.T) {
+	t.Parallel()
+	analyzer, err := shell.New(shell.Config{Path: []string{"/usr/bin", "/bin"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, command := range []string{
+		"", "ls -l", "ls (", "ls\x00", "A=b B=$c ls > x 2>&1 < /dev/tcp/h/1 | sudo env X=y sh -c 'cat <<< z' &", "f() { ls; }; for x in a; do f; done",
+		"cat <<E\n$(x)\nE\n", "[[ a == b ]] && ((x=1)) || let y=2", "export LD_PRELOAD=x", "find / -exec rm {} +", "echo {1..3} ~ * ${x@P} <(y)",
+	} {
+		a := analyzer.Analyze(command, "/")
+		if got, want := object(t, shellInput(a)), object(t, a); !reflect.DeepEqual(got, want) {
+			t.Errorf("%q:\nthe policy sees %v\nthe analysis is %v", command, got, want)
+		}
+	}
+}
+
+func object(t *testing.T, v any) map[string]any {
+	t.Helper()
+	text, err := json.Marshal(v)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var m map[string]any
+	if err := json.Unmarshal(text, &m); err != nil {
+		t.Fatal(err)
+	}
+	return m
+}
+
+func TestInputNamesTheDangerousVariables(t *testing.T) {
+	t.Parallel()
+	req := Request{Order: Order{Env: []Variable{{"LANG", "C"}, {"LD_PRELOAD", "/x"}, {"BASH_ENV", "/y"}}}}
+	in := inputOf(req, "", shell.Analysis{}, policy.Host{})
+	if want := []string{"BASH_ENV", "LD_PRELOAD"}; !reflect.DeepEqual(in.Request.EnvDangerous, want) {
+		t.Errorf("got %v, want %v", in.Request.EnvDangerous, want)
+	}
+	if len(in.Request.Env) != 3 {
+		t.Errorf("got %v", in.Request.Env)
+	}
+}
+
+func TestCallbackBodyHasTwoKeys(t *testing.T) {
+	t.Parallel()
+	got := string(callbackBody(executor.Result{Stdout: []byte("a\xffb\n"), Stderr: []byte("中")}))
+	if want := `{"kwargs":{"stdout":"a\ufffdb\n","stderr":"中"}}`; got != want {
+		t.Errorf("got %s, want %s", got, want)
+	}
+}
+
+func TestOutcomeOwesACallback(t *testing.T) {
+	t.Parallel()
+	dest, err := callback.ParseDestination("http://172.17.0.1:8088/done?token=x")
+	if err != nil {
+		t.Fatal(err)
+	}
+	result := executor.Result{Status: executor.StatusInterrupted}
+	o := outcomeOf(Request{ID: "j", Order: Order{Callback: &dest}}, result)
+	if o.Callback == nil || o.Callback.URL != "http://172.17.0.1:8088/done?token=x" || o.Callback.DeliveryID == "" {
+		t.Errorf("got %+v", o.Callback)
+	}
+	if o := outcomeOf(Request{ID: "j"}, result); o.Callback != nil {
+		t.Error("a callback that nobody asked for")
+	}
+}
