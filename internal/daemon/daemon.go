@@ -1,0 +1,245 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/gateway"
+	"github.com/sidegate/sidegate/internal/auth"
+	"github.com/sidegate/sidegate/internal/callback"
+	"github.com/sidegate/sidegate/internal/config"
+	"github.com/sidegate/sidegate/internal/egress"
+	"github.com/sidegate/sidegate/internal/jobs"
+	"github.com/sidegate/sidegate/internal/journal"
+	"github.com/sidegate/sidegate/internal/shell"
+	"github.com/sidegate/sidegate/policy"
+)
+
+// Build says which Sidegate this is.
+type Build struct{ Version, ReleaseDate string }
+
+// Daemon is a gateway that listens. Make one with New, then call Serve once.
+type Daemon struct {
+	log      *slog.Logger
+	journal  *journal.Journal
+	verifier *auth.Verifier
+	policy   *policy.Engine
+	gateway  *gateway.Gateway
+	delivery *callback.Deliverer
+
+	servers   []*http.Server
+	listeners []net.Listener // one per server
+	closers   []func() error // in the order of opening
+}
+
+// New builds every part, brings the journal of an earlier process in order, and opens the listeners. The daemon keeps
+// what it opened until Serve returns. On an error everything is closed again.
+func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger) (_ *Daemon, err error) {
+	d := &Daemon{log: log}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, d.close())
+		}
+	}()
+	if err := d.openJournal(ctx, c); err != nil {
+		return nil, err
+	}
+	if err := d.startPolicy(ctx, c); err != nil {
+		return nil, err
+	}
+	parts, err := d.parts(c)
+	if err != nil {
+		return nil, err
+	}
+	if err := d.startCallbacks(c, &parts); err != nil {
+		return nil, err
+	}
+	parts.Version, parts.ReleaseDate = build.Version, build.ReleaseDate
+	if d.gateway, err = gateway.New(parts); err != nil {
+		return nil, err
+	}
+	d.warnOfMissing(parts.Bounds.Profile)
+	if err := d.gateway.Recover(ctx); err != nil {
+		return nil, err
+	}
+	if err := d.listen(c); err != nil {
+		return nil, err
+	}
+	return d, nil
+}
+
+// openJournal opens the journal and restores what it knows of used nonces.
+func (d *Daemon) openJournal(ctx context.Context, c *config.Config) error {
+	var err error
+	if d.journal, err = journal.Open(ctx, journal.Config{Dir: c.StateDir, Logger: d.log}); err != nil {
+		return err
+	}
+	d.closers = append(d.closers, d.journal.Close)
+	floor, used, err := d.journal.Nonces(ctx)
+	if err != nil {
+		return err
+	}
+	nonces := make([]auth.Nonce, len(used))
+	for i, n := range used {
+		nonces[i] = auth.Nonce(n)
+	}
+	clients := make([]auth.Client, len(c.Clients))
+	for i, client := range c.Clients {
+		clients[i] = auth.Client{Name: client.Name, Roles: client.Roles, Labels: client.Labels}
+		for _, secret := range client.Secrets {
+			clients[i].Secrets = append(clients[i].Secrets, secret.Bytes())
+		}
+	}
+	d.verifier, err = auth.New(auth.Config{Clients: clients, Skew: c.Limits.Skew, Floor: floor, Used: nonces})
+	return err
+}
+
+func (d *Daemon) startPolicy(ctx context.Context, c *config.Config) error {
+	engine, err := policy.New(ctx, policy.Config{Paths: c.Policy.Paths, Logger: d.log})
+	if err != nil {
+		return err
+	}
+	d.policy = engine
+	d.closers = append(d.closers, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), 5*time.Second)
+		defer cancel()
+		engine.Close(ctx)
+		return nil
+	})
+	return nil
+}
+
+// parts builds what the gateway is made of, all but the callbacks.
+func (d *Daemon) parts(c *config.Config) (gateway.Config, error) {
+	none := gateway.Config{}
+	analyzer, err := shell.New(shell.Config{Path: strings.Split(c.Executor.Path, ":")})
+	if err != nil {
+		return none, err
+	}
+	runner, err := newRunner(c, d.log)
+	if err != nil {
+		return none, err
+	}
+	queue, err := jobs.New(jobs.Config{Concurrency: c.Executor.Concurrency, Length: c.Executor.Queue, Logger: d.log})
+	if err != nil {
+		return none, err
+	}
+	sandbox := map[string]bool{}
+	for _, s := range executor.Profiles() {
+		sandbox[string(s.Profile)] = s.Available
+	}
+	e := c.Executor
+	return gateway.Config{
+		Verifier: d.verifier, Analyzer: analyzer, Policy: d.policy, Runner: runner, Journal: d.journal, Queue: queue,
+		Bounds: gateway.Bounds{
+			Path: e.Path, Timeout: e.Timeout, MaxTimeout: e.MaxTimeout, MaxOutput: e.MaxOutput, Profile: e.Profile, User: e.User,
+			Profiles: e.Allow.Profiles, Modes: e.Allow.Modes, RunAs: e.Allow.RunAs, Env: e.Allow.Env, BestEffort: e.Allow.BestEffort,
+		},
+		Limits: gateway.Limits{Body: c.Limits.Body, Rate: c.Limits.Rate, Burst: c.Limits.Burst},
+		Host:   policy.Host{Name: c.Host.Name, Labels: c.Host.Labels, Sandbox: sandbox},
+		Log:    d.log,
+	}, nil
+}
+
+// newRunner puts private directories below the state directory. Where commands run as another user than the gateway,
+// that user has to get through the state directory to them: it may pass, and still list and read nothing.
+func newRunner(c *config.Config, log *slog.Logger) (*executor.Runner, error) {
+	if c.Executor.User != "" || len(c.Executor.Allow.RunAs) > 0 {
+		if err := os.Chmod(c.StateDir, 0o711); err != nil {
+			return nil, err
+		}
+	}
+	return executor.New(executor.Config{WorkRoot: filepath.Join(c.StateDir, "work"), User: c.Executor.User, Logger: log})
+}
+
+// startCallbacks builds the delivery of callbacks: out of the journal, through the dial guard.
+func (d *Daemon) startCallbacks(c *config.Config, parts *gateway.Config) error {
+	allowed, err := callback.NewAllowlist(c.Callbacks.Allow)
+	if err != nil {
+		return fmt.Errorf("%s: callbacks.allow: %w", c.Position("callbacks.allow"), err)
+	}
+	guard, err := egress.New(egress.Config{Own: d.addresses})
+	if err != nil {
+		return err
+	}
+	d.delivery, err = callback.New(callback.Config{
+		Store: outbox{d.journal}, Client: guard.Client(c.Callbacks.Timeout), Allowed: allowed.Allows,
+		Timeout: c.Callbacks.Timeout, Attempts: c.Callbacks.Attempts, MaxAge: c.Callbacks.MaxAge, Logger: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	parts.Callbacks, parts.CallbackDue = allowed, d.delivery.Wake
+	return nil
+}
+
+// warnOfMissing says at every start what the default profile promises and this version does not hold yet.
+func (d *Daemon) warnOfMissing(profile string) {
+	for _, s := range executor.Profiles() {
+		if string(s.Profile) == profile && len(s.Missing) > 0 {
+			d.log.Warn("commands run without a kernel sandbox: every reply lists what is missing; see `sidegate doctor`",
+				"profile", s.Profile, "missing", s.Missing)
+		}
+	}
+}
+
+// listen opens the listeners of callers and of health checks.
+func (d *Daemon) listen(c *config.Config) error {
+	secure, err := tlsConfig(c.TLS)
+	if err != nil {
+		return err
+	}
+	for _, address := range c.Listen {
+		server := newServer(d.gateway.Handler(), d.log)
+		server.TLSConfig = secure
+		if err := d.open(address, server); err != nil {
+			return err
+		}
+	}
+	if c.AdminListen != "" {
+		return d.open(c.AdminListen, newServer(d.gateway.AdminHandler(), d.log))
+	}
+	return nil
+}
+
+func (d *Daemon) open(address string, server *http.Server) error {
+	l, err := listen(address)
+	if err != nil {
+		return fmt.Errorf("cannot listen on %s: %w", address, err)
+	}
+	d.listeners, d.servers = append(d.listeners, l), append(d.servers, server)
+	return nil
+}
+
+// addresses lists where this gateway itself listens: no callback may go there.
+func (d *Daemon) addresses() []net.Addr {
+	list := make([]net.Addr, len(d.listeners))
+	for i, l := range d.listeners {
+		list[i] = l.Addr()
+	}
+	return list
+}
+
+// close closes everything that New opened, in reverse order.
+func (d *Daemon) close() error {
+	var errs []error
+	for _, l := range d.listeners {
+		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+			errs = append(errs, err)
+		}
+	}
+	for i := len(d.closers) - 1; i >= 0; i-- {
+		errs = append(errs, d.closers[i]())
+	}
+	d.closers = nil
+	return errors.Join(errs...)
+}
