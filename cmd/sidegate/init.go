@@ -1,0 +1,129 @@
+package main
+
+import (
+	"crypto/rand"
+	"encoding/base64"
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sidegate/sidegate/internal/config"
+	"github.com/sidegate/sidegate/policies"
+)
+
+// secretBytes is the strength of a new secret: 256 bits.
+const secretBytes = 32
+
+func newInitCommand() *cobra.Command {
+	var o initOptions
+	cmd := &cobra.Command{
+		Use:   "init DIR",
+		Short: "Write a working configuration, policies and a random secret",
+		Long: `Init makes DIR with everything a gateway needs: sidegate.yaml, func.secret with a new random secret, policies/ with
+the starter policy and its tests, and state/ for the journal. They work as they are. It never writes over a file.`,
+		Args: cobra.ExactArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			dir, err := filepath.Abs(args[0])
+			if err != nil {
+				return err
+			}
+			if err := o.initialize(dir); err != nil {
+				return err
+			}
+			_, err = fmt.Fprintf(cmd.OutOrStdout(), `Wrote %[1]s:
+  sidegate.yaml   the configuration
+  func.secret     the secret of client "func"; keep it, and give it to nobody but the caller
+  policies/       what callers may run: see policies/README.md
+  state/          the journal
+
+Start the gateway:  sidegate serve --config %[1]s/sidegate.yaml
+Try a command:      sidegate run --url http://%[2]s --secret-file %[1]s/func.secret -- uptime
+`, dir, o.listen)
+			return err
+		},
+	}
+	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8099", "address to listen on, host:port")
+	cmd.Flags().StringVar(&o.adminListen, "admin-listen", "127.0.0.1:8098", `address for health checks, "" for none`)
+	cmd.Flags().StringArrayVar(&o.callbacks, "callback-allow", nil, "pattern of URLs that results may be sent to; may be repeated (default http://172.17.0.1:8088/*)")
+	cmd.Flags().StringVar(&o.profile, "profile", "readonly", "the starter policy: readonly")
+	return cmd
+}
+
+// initOptions are what the flags say.
+type initOptions struct {
+	listen, adminListen string
+	callbacks           []string
+	profile             string
+}
+
+// initialize writes everything into dir, which must be absent or empty of the files it writes. What it began and could
+// not finish it takes away again.
+func (o initOptions) initialize(dir string) (err error) {
+	if o.profile != "readonly" {
+		return fmt.Errorf("--profile %s is not known; this version has: readonly", o.profile)
+	}
+	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
+		return fmt.Errorf("%s is not empty; name a new directory, or remove what is in it", dir)
+	}
+	_, statErr := os.Stat(dir)
+	made := errors.Is(statErr, fs.ErrNotExist)
+	if err := os.MkdirAll(dir, 0o755); err != nil {
+		return err
+	}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, takeAway(dir, made))
+		}
+	}()
+	secret := make([]byte, secretBytes)
+	if _, err := rand.Read(secret); err != nil {
+		return err
+	}
+	if err := os.Mkdir(filepath.Join(dir, "state"), 0o700); err != nil {
+		return err
+	}
+	if err := create(filepath.Join(dir, "func.secret"), []byte(base64.RawURLEncoding.EncodeToString(secret)+"\n"), 0o600); err != nil {
+		return err
+	}
+	if err := os.CopyFS(filepath.Join(dir, "policies"), policies.FS); err != nil {
+		return err
+	}
+	text := config.Starter(config.StarterOptions{
+		Listen: []string{o.listen}, AdminListen: o.adminListen, CallbackAllow: o.callbacks, Roles: []string{o.profile},
+	})
+	file := filepath.Join(dir, "sidegate.yaml")
+	if err := create(file, text, 0o644); err != nil {
+		return err
+	}
+	_, err = config.Load(file) // what was written must work: a wrong --listen shows here
+	return err
+}
+
+// create writes a file that is not there yet.
+func create(name string, data []byte, mode fs.FileMode) (err error) {
+	f, err := os.OpenFile(name, os.O_WRONLY|os.O_CREATE|os.O_EXCL, mode)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, f.Close()) }()
+	if _, err := f.Write(data); err != nil {
+		return err
+	}
+	return f.Sync()
+}
+
+// takeAway removes what a failed init wrote into dir, and dir itself where init made it.
+func takeAway(dir string, made bool) error {
+	if made {
+		return os.RemoveAll(dir)
+	}
+	var errs []error
+	for _, name := range []string{"sidegate.yaml", "func.secret", "policies", "state"} {
+		errs = append(errs, os.RemoveAll(filepath.Join(dir, name)))
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,232 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/spf13/cobra"
+
+	"github.com/sidegate/sidegate/internal/auth"
+	"github.com/sidegate/sidegate/internal/config"
+	"github.com/sidegate/sidegate/internal/shell"
+)
+
+// Exit codes of `sidegate run` that are not the command's own, numbered as env, timeout and container tools do.
+const (
+	exitFailed = 125 // the call itself failed: no connection, no secret, a refused signature
+	exitDenied = 126 // the gateway refused to run the command
+)
+
+// maxReply bounds what is read of a reply: two streams of the largest output a gateway can be configured to keep.
+const maxReply = 256 << 20
+
+// call is what one `sidegate run` sends, and to whom.
+type call struct {
+	url, secretFile string
+	workdir         string
+	env             []string
+	noWait          bool
+	callback        string
+	json            bool
+	timeout         time.Duration
+}
+
+func newRunCommand() *cobra.Command {
+	var c call
+	cmd := &cobra.Command{
+		Use:   "run [flags] -- COMMAND [ARGUMENT]...",
+		Short: "Run a command through a gateway, signed",
+		Long: `Run sends a signed call to a gateway, prints the command's output, and exits with the command's exit code.
+
+One argument is taken as a command line as it is: 'df -h /srv'. Several arguments are quoted, so that the gateway sees
+exactly these: df -h "/srv/my files".
+
+Exit codes: the command's own; 125 when the call failed; 126 when the gateway refused to run the command.`,
+		Example: `  sidegate run --secret-file func.secret -- uptime
+  sidegate run --secret-file func.secret --workdir /srv -- ls -l
+  sidegate run --secret-file func.secret --no-wait --callback http://172.17.0.1:8088/done -- du -sh /var/log`,
+		Args: cobra.MinimumNArgs(1),
+		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
+	}
+	f := cmd.Flags()
+	f.SetInterspersed(false)
+	f.StringVar(&c.url, "url", "http://127.0.0.1:8099", "the gateway")
+	f.StringVar(&c.secretFile, "secret-file", os.Getenv("SIDEGATE_SECRET_FILE"), "file with the client's secret (or SIDEGATE_SECRET_FILE)")
+	f.StringVar(&c.workdir, "workdir", "", "directory to run in; without it a private empty one")
+	f.StringArrayVar(&c.env, "env", nil, "environment variable KEY=VALUE; may be repeated")
+	f.BoolVar(&c.noWait, "no-wait", false, "do not wait: print the job ID and leave")
+	f.StringVar(&c.callback, "callback", "", "URL that gets the output when the command has ended")
+	f.BoolVar(&c.json, "json", false, "print the gateway's reply as JSON")
+	f.DurationVar(&c.timeout, "timeout", 0, "how long to wait for the reply; 0 waits as long as the command runs")
+	return cmd
+}
+
+// reply is what the gateway answers.
+type reply struct {
+	OK         bool     `json:"ok"`
+	Message    string   `json:"message"`
+	Reason     string   `json:"reason"`
+	Reasons    []string `json:"reasons"`
+	DecisionID string   `json:"decision_id"`
+	Data       *struct {
+		Stdout    string `json:"stdout"`
+		Stderr    string `json:"stderr"`
+		ExitCode  int    `json:"exit_code"`
+		Status    string `json:"status"`
+		Truncated bool   `json:"truncated"`
+		JobID     string `json:"job_id"`
+	} `json:"data"`
+}
+
+func (c *call) run(cmd *cobra.Command, args []string) error {
+	raw, answer, err := c.send(cmd.Context(), args)
+	if err != nil {
+		return &exitError{exitFailed, err}
+	}
+	if c.json {
+		if _, err := cmd.OutOrStdout().Write(raw); err != nil {
+			return &exitError{exitFailed, err}
+		}
+	}
+	switch {
+	case !answer.OK && (answer.Reason == "denied" || answer.Reason == "sandbox_unavailable"):
+		return &exitError{exitDenied, c.unlessJSON(describe(answer))}
+	case !answer.OK:
+		return &exitError{exitFailed, c.unlessJSON(describe(answer))}
+	case answer.Data == nil:
+		return &exitError{exitFailed, errors.New("the gateway's reply holds no data; is this a Sidegate?")}
+	}
+	if !c.json {
+		if err := c.print(cmd, answer); err != nil {
+			return &exitError{exitFailed, err}
+		}
+	}
+	if code := answer.Data.ExitCode; code != 0 {
+		return &exitError{code: code}
+	}
+	return nil
+}
+
+func (c *call) print(cmd *cobra.Command, answer *reply) error {
+	if c.noWait {
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), answer.Data.JobID)
+		return err
+	}
+	if _, err := io.WriteString(cmd.OutOrStdout(), answer.Data.Stdout); err != nil {
+		return err
+	}
+	if _, err := io.WriteString(cmd.ErrOrStderr(), answer.Data.Stderr); err != nil {
+		return err
+	}
+	if answer.Data.Truncated {
+		fmt.Fprintln(cmd.ErrOrStderr(), "sidegate: the output was longer than the gateway keeps; its middle is missing")
+	}
+	if s := answer.Data.Status; s != "exited" {
+		fmt.Fprintf(cmd.ErrOrStderr(), "sidegate: the command did not exit by itself: %s (job %s)\n", strings.ReplaceAll(s, "_", " "), answer.Data.JobID)
+	}
+	return nil
+}
+
+// send signs one call and reads the reply, whatever its status is.
+func (c *call) send(ctx context.Context, args []string) ([]byte, *reply, error) {
+	body, err := c.body(args)
+	if err != nil {
+		return nil, nil, err
+	}
+	req, err := c.signed(ctx, body)
+	if err != nil {
+		return nil, nil, err
+	}
+	client := &http.Client{Timeout: c.timeout, CheckRedirect: func(*http.Request, []*http.Request) error {
+		return http.ErrUseLastResponse // a signed call is for the gateway it names
+	}}
+	resp, err := client.Do(req)
+	if err != nil {
+		return nil, nil, fmt.Errorf("%w\nis the gateway running? start it with: sidegate serve --config FILE", err)
+	}
+	defer resp.Body.Close()
+	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
+	if err != nil {
+		return nil, nil, fmt.Errorf("reading the reply: %w", err)
+	}
+	var answer reply
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return nil, nil, fmt.Errorf("%s answered %s, and not as a Sidegate does", c.url, resp.Status)
+	}
+	return raw, &answer, nil
+}
+
+// body builds the request as the Func connector does.
+func (c *call) body(args []string) ([]byte, error) {
+	command := args[0]
+	if len(args) > 1 {
+		var err error
+		if command, err = shell.Quote(args); err != nil {
+			return nil, err
+		}
+	}
+	for _, entry := range c.env {
+		if !strings.Contains(entry, "=") {
+			return nil, fmt.Errorf("--env %s: want KEY=VALUE", entry)
+		}
+	}
+	return json.Marshal(struct {
+		Command  string   `json:"command"`
+		Wait     bool     `json:"wait"`
+		Workdir  string   `json:"workdir,omitempty"`
+		Envs     []string `json:"envs,omitempty"`
+		Callback string   `json:"callbackURL,omitempty"`
+	}{command, !c.noWait, c.workdir, c.env, c.callback})
+}
+
+func (c *call) signed(ctx context.Context, body []byte) (*http.Request, error) {
+	if c.secretFile == "" {
+		return nil, errors.New("no secret: give --secret-file, or set SIDEGATE_SECRET_FILE")
+	}
+	secret, err := config.ReadSecret(c.secretFile)
+	if err != nil {
+		return nil, err
+	}
+	base, err := url.Parse(c.url)
+	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || strings.Trim(base.Path, "/") != "" || base.RawQuery != "" {
+		return nil, fmt.Errorf("--url %s: want the gateway's address, such as http://127.0.0.1:8099", c.url)
+	}
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base.Scheme+"://"+base.Host+"/shell", bytes.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	nonce, timestamp := auth.NewNonce(), strconv.FormatInt(time.Now().Unix(), 10)
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("X-Auth-Nonce", nonce)
+	req.Header.Set("X-Auth-Timestamp", timestamp)
+	req.Header.Set("X-Auth-Signature", auth.SignFunc(secret.Bytes(), http.MethodPost, "/shell", nonce, timestamp, body))
+	return req, nil
+}
+
+// describe turns a refusal into what a person reads.
+func describe(answer *reply) error {
+	var b strings.Builder
+	b.WriteString(answer.Message)
+	if answer.DecisionID != "" {
+		fmt.Fprintf(&b, "\ndecision %s", answer.DecisionID)
+	}
+	return errors.New(b.String())
+}
+
+// unlessJSON drops the text where the reply itself was printed.
+func (c *call) unlessJSON(err error) error {
+	if c.json {
+		return nil
+	}
+	return err
+}

@@ -1,0 +1,79 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/spf13/cobra"
+	"golang.org/x/term"
+
+	"github.com/sidegate/sidegate/internal/config"
+	"github.com/sidegate/sidegate/internal/daemon"
+)
+
+// defaultConfig is where an installed gateway has its configuration.
+const defaultConfig = "/etc/sidegate/sidegate.yaml"
+
+func newServeCommand() *cobra.Command {
+	var file string
+	cmd := &cobra.Command{
+		Use:   "serve --config FILE",
+		Short: "Run the gateway",
+		Long: `Serve runs the gateway until it gets SIGTERM or SIGINT. It then takes no new work, gives running commands a grace,
+and closes the journal. SIGHUP reads the policies again; they are also read again when a file of theirs changes.`,
+		Args: cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), file) },
+	}
+	cmd.Flags().StringVar(&file, "config", defaultConfig, "configuration file")
+	return cmd
+}
+
+func serve(ctx context.Context, file string) error {
+	c, err := config.Load(file)
+	if err != nil {
+		return configError(file, err)
+	}
+	log := daemon.NewLog(c.Telemetry, os.Stderr, term.IsTerminal(int(os.Stderr.Fd())))
+	b := thisBuild()
+	d, err := daemon.New(ctx, c, daemon.Build{Version: b.Version, ReleaseDate: b.ReleaseDate}, log)
+	if err != nil {
+		return err
+	}
+	stop := reloadOnHangup(d, log)
+	defer stop()
+	return d.Serve(ctx)
+}
+
+// configError adds what to do next to the problems of a configuration.
+func configError(file string, err error) error {
+	if _, statErr := os.Stat(file); os.IsNotExist(statErr) {
+		return fmt.Errorf("%s does not exist; make a configuration with: sidegate init DIR", file)
+	}
+	return err
+}
+
+// reloadOnHangup reads the policies again at each SIGHUP, until stop is called.
+func reloadOnHangup(d *daemon.Daemon, log *slog.Logger) (stop func()) {
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP)
+	done := make(chan struct{})
+	go func() {
+		for {
+			select {
+			case <-hangups:
+				if err := d.Reload(context.Background()); err != nil {
+					log.Error("SIGHUP: the policies were not reloaded; what was loaded stays", "error", err)
+					continue
+				}
+				log.Info("SIGHUP: the policies were reloaded; changes of the configuration file need a restart")
+			case <-done:
+				return
+			}
+		}
+	}()
+	return func() { signal.Stop(hangups); close(done) }
+}
