@@ -1,0 +1,71 @@
+# Everything here needs Go, make and git; `make check` also a C compiler, for the race detector.
+
+export CGO_ENABLED ?= 0
+
+VERSION      ?=
+RELEASE_DATE ?=
+LDFLAGS      := -s -w $(if $(VERSION),-X main.version=$(VERSION)) $(if $(RELEASE_DATE),-X main.releaseDate=$(RELEASE_DATE))
+
+.PHONY: help build demo test race bench fuzz check checks fmt vet staticcheck rego tidy clean
+.DEFAULT_GOAL := help
+
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+build: ## build bin/sidegate
+	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sidegate ./cmd/sidegate
+
+demo: build ## start a gateway, call it, and show what it answers
+	go run ./demo -sidegate bin/sidegate
+
+test: build ## run all tests
+	go test ./...
+	bin/sidegate policy test policies
+
+race: ## run all tests under the race detector
+	CGO_ENABLED=1 go test -race -timeout 20m ./...
+
+bench: build ## compare with a bare handler, from one run
+	go run ./bench -sidegate bin/sidegate
+
+fuzz: ## run each fuzz target for FUZZTIME
+	./bench/fuzz.sh $(or $(FUZZTIME),30s)
+
+# The tree must look the same before and after: nothing generated is stale, nothing is left behind.
+check: ## what CI runs
+	@before=$$(git status --porcelain) && $(MAKE) --no-print-directory checks && after=$$(git status --porcelain) && \
+	if [ "$$before" != "$$after" ]; then echo "make check changed the tree:"; git status --short; exit 1; fi
+	@echo "check: all passed"
+
+checks: fmt vet staticcheck tidy rego race demo
+	bin/sidegate policy test policies
+	bin/sidegate policy check policies
+
+fmt:
+	@files=$$(gofmt -l .); if [ -n "$$files" ]; then echo "gofmt wants to change:"; echo "$$files"; exit 1; fi
+
+vet:
+	go vet ./...
+
+staticcheck: bin/staticcheck
+	bin/staticcheck ./...
+
+tidy:
+	go mod tidy -diff
+	go mod verify
+	cd tools && go mod tidy -diff
+
+# The policies hold under the stock tool, not only under ours.
+rego: bin/opa
+	bin/opa check --strict --schema schemas policies
+	bin/opa fmt --fail policies >/dev/null
+	bin/opa test --schema schemas policies
+
+bin/opa: tools/go.mod
+	go -C tools build -o ../bin/opa github.com/open-policy-agent/opa
+
+bin/staticcheck: tools/go.mod
+	go -C tools build -o ../bin/staticcheck honnef.co/go/tools/cmd/staticcheck
+
+clean: ## remove what was built
+	rm -rf bin
