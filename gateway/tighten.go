@@ -123,30 +123,48 @@ func (b Bounds) direct(a shell.Analysis, mode string) ([]string, executor.Progra
 	return argv, executor.Program(*command.Program), nil
 }
 
+// settable are dangerous variables that a decision may set, though never pass on from a request: those with which a policy
+// takes a program's own configuration away, a repository's hooks or a pager. They reach one program that the policy grants
+// anyway, not the loader, a shell or an interpreter, so they give a policy nothing that it could not grant.
+var settable = []string{"GIT_*", "PAGER", "MANPAGER", "SYSTEMD_PAGER", "SYSTEMD_PAGERSECURE", "SYSTEMD_COLORS"}
+
 // environment builds a command's variables from nothing: PATH is the gateway's; the rest is what the decision sets and
 // what it passes on of the request. A dangerous variable needs the operator's word too.
 func (b Bounds) environment(asked []Variable, o policy.Env) ([]string, error) {
 	env := map[string]string{}
 	for _, v := range asked {
-		if slices.Contains(o.Pass, v.Key) {
-			env[v.Key] = v.Value
+		if !slices.Contains(o.Pass, v.Key) {
+			continue
 		}
+		if !b.permits(v.Key) {
+			return nil, beyondEnv(v.Key)
+		}
+		env[v.Key] = v.Value
 	}
 	for key, value := range o.Set {
-		if !envKey.MatchString(key) || strings.ContainsRune(value, 0) {
+		switch {
+		case !envKey.MatchString(key) || strings.ContainsRune(value, 0):
 			return nil, fmt.Errorf("the policy sets %q, which is not an environment variable", printable(key))
+		case !b.permits(key) && !listed(settable, key):
+			return nil, beyondEnv(key)
 		}
 		env[key] = value
 	}
 	list := []string{"PATH=" + b.Path}
 	for key, value := range env {
-		if key == "PATH" || shell.DangerousEnv(key) && !listed(b.Env, key) {
-			return nil, fmt.Errorf("the variable %s changes how programs load or behave, and executor.allow.env does not list it", key)
-		}
 		list = append(list, key+"="+value)
 	}
 	slices.Sort(list)
 	return list, nil
+}
+
+// permits tells whether a variable may reach a command from outside. PATH never does.
+func (b Bounds) permits(key string) bool {
+	return key != "PATH" && (!shell.DangerousEnv(key) || listed(b.Env, key))
+}
+
+func beyondEnv(key string) error {
+	return fmt.Errorf("the variable %s changes how programs load or behave, and executor.allow.env does not list it", key)
 }
 
 // listed tells whether a list of names and prefixes with a trailing * holds the name.

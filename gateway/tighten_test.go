@@ -69,6 +69,7 @@ func TestTightenNarrows(t *testing.T) {
 		{"nothing passes by itself", []Variable{{"LANG", "C"}}, policy.Obligations{}, func(j executor.Job) bool { return slices.Equal(j.Env, []string{"PATH=/usr/bin:/bin"}) }},
 		{"what is passed", []Variable{{"LANG", "C"}, {"APP_X", "1"}}, policy.Obligations{Env: policy.Env{Pass: []string{"LANG", "TZ"}}}, func(j executor.Job) bool { return slices.Equal(j.Env, []string{"LANG=C", "PATH=/usr/bin:/bin"}) }},
 		{"what is set wins", []Variable{{"LANG", "x"}}, policy.Obligations{Env: policy.Env{Pass: []string{"LANG"}, Set: map[string]string{"LANG": "C"}}}, func(j executor.Job) bool { return slices.Contains(j.Env, "LANG=C") }},
+		{"set to take a program's configuration away", nil, policy.Obligations{Env: policy.Env{Set: map[string]string{"GIT_PAGER": "cat"}}}, func(j executor.Job) bool { return slices.Contains(j.Env, "GIT_PAGER=cat") }},
 		{"dangerous, listed", []Variable{{"LD_LIBRARY_PATH", "/x"}, {"PYTHONPATH", "/y"}}, policy.Obligations{Env: policy.Env{Pass: []string{"LD_LIBRARY_PATH", "PYTHONPATH"}}}, func(j executor.Job) bool { return len(j.Env) == 3 }},
 	} {
 		t.Run(c.name, func(t *testing.T) {
@@ -106,6 +107,8 @@ func TestTightenRefusesWhatIsBeyond(t *testing.T) {
 		{"dynamic word", dynamic, nil, policy.Obligations{}, "word 1 of the command is not known before a shell expands it"},
 		{"dangerous variable of the request", simple("ls"), []Variable{{"LD_PRELOAD", "/x"}}, policy.Obligations{Env: policy.Env{Pass: []string{"LD_PRELOAD"}}},
 			"the variable LD_PRELOAD changes how programs load or behave, and executor.allow.env does not list it"},
+		{"a program's configuration from the request", simple("git"), []Variable{{"GIT_SSH_COMMAND", "sh"}}, policy.Obligations{Env: policy.Env{Pass: []string{"GIT_SSH_COMMAND"}}},
+			"the variable GIT_SSH_COMMAND changes how programs load or behave, and executor.allow.env does not list it"},
 		{"dangerous variable of the policy", simple("ls"), nil, policy.Obligations{Env: policy.Env{Set: map[string]string{"BASH_ENV": "/x"}}},
 			"the variable BASH_ENV changes how programs load or behave, and executor.allow.env does not list it"},
 		{"another PATH", simple("ls"), []Variable{{"PATH", "/tmp"}}, policy.Obligations{Env: policy.Env{Pass: []string{"PATH"}}},

@@ -38,6 +38,17 @@ test_paths_that_may_mean_another if {
 	not allowed({"path": "/api/v1/al/%2fadmin"})
 }
 
+test_any_origin_may_still_narrow_the_path if {
+	anywhere := {"web": {"callbacks": {"*": ["/hook/*"]}}}
+	callbacks.allowed(["web"], object.union(func, {"path": "/hook/x"})) with data.sidegate.roles as anywhere
+	not callbacks.allowed(["web"], func) with data.sidegate.roles as anywhere
+}
+
+test_only_of_the_clients_roles if {
+	not callbacks.allowed(["other"], func) with data.sidegate.roles as narrow
+	not callbacks.allowed([], func) with data.sidegate.roles as narrow
+}
+
 test_any_path if callbacks.fits("/*", "/a//../b")
 
 test_a_star_elsewhere_is_a_star if {
