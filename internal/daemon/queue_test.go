@@ -69,3 +69,42 @@ func TestDisconnectKills(t *testing.T) {
 	<-done
 	eventually(t, "the command is gone", func() bool { return len(children(t)) == 0 })
 }
+
+// TestRateLimitedCallKeepsItsNonce: a call that comes too soon was not decided, and works as it is once there is room.
+func TestRateLimitedCallKeepsItsNonce(t *testing.T) {
+	s := newSite(t, filepath.Join(t.TempDir(), "state"), "")
+	s.yaml = strings.Replace(s.yaml, "limits: {rate: 100000, burst: 100000}", "limits: {rate: 2, burst: 1}", 1)
+	_, url, stop := s.start(t)
+	defer stop()
+	nonce := auth.NewNonce()
+	again := func() answer {
+		t.Helper()
+		req, err := signed(t.Context(), url, nonce, map[string]string{"command": "true"})
+		if err != nil {
+			t.Fatal(err)
+		}
+		a, err := send(http.DefaultClient, req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return a
+	}
+	// Other calls use the rate up until one with the nonce is turned away.
+	eventually(t, "a call is turned away", func() bool {
+		s.call(t, url, map[string]string{"command": "true"})
+		a := again()
+		if a.Status == http.StatusOK || a.Status == http.StatusConflict { // it had room: take another
+			nonce = auth.NewNonce()
+			return false
+		}
+		return a.Status == http.StatusTooManyRequests && a.Reason == "rate_limited"
+	})
+	var last answer
+	eventually(t, "there is room again", func() bool {
+		last = again()
+		return last.Status != http.StatusTooManyRequests
+	})
+	if last.Status != http.StatusOK {
+		t.Errorf("with room again: %+v", last)
+	}
+}
