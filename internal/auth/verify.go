@@ -137,3 +137,16 @@ func parseTimestamp(s string) (int64, bool) {
 func plain(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
 }
+
+// Principal returns the client of that name as it is configured now, without a KeyID. It is for work that a client signed
+// for earlier: its roles may have changed since, and it may be gone.
+func (v *Verifier) Principal(client string) (Principal, bool) {
+	for _, k := range v.keys {
+		if k.owner.Client == client {
+			p := k.owner
+			p.KeyID, p.Roles, p.Labels = "", slices.Clone(p.Roles), maps.Clone(p.Labels)
+			return p, true
+		}
+	}
+	return Principal{}, false
+}
