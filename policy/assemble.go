@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io"
 	"path"
+	"slices"
 	"strings"
 
 	json "github.com/go-json-experiment/json"
@@ -118,10 +119,14 @@ func dirRoots(dir source) ([]string, error) {
 }
 
 func checkRoots(roots []string) error {
-	if len(roots) == 0 {
+	if len(roots) == 0 || slices.Equal(roots, []string{""}) {
 		return errors.New(`the manifest must name its roots, such as "roots": ["sidegate"]`)
 	}
 	for _, root := range roots {
+		// The rest of data.system is OPA's own, what it knows of bundles among it.
+		if within([]string{"system"}, strings.Split(root, "/")) && !within([]string{"system/log"}, strings.Split(root, "/")) {
+			return fmt.Errorf("root %q of the manifest is OPA's own; system/log is for the rules mask and drop", root)
+		}
 		if root == "" || strings.Trim(root, "/") != root || path.Clean(root) != root {
 			return fmt.Errorf("root %q of the manifest is not a path into data", root)
 		}

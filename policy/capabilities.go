@@ -68,3 +68,30 @@ func (a activator) Activate(opts *bundle.ActivateOpts) error {
 	}
 	return nil
 }
+
+// checkTypes compiles modules by the schema of the policy input, so that a
+// misspelt input.shell.commadns is an error and not a rule that is never true.
+// The rules below data.system.log are left out: their input is a log event.
+func (a activator) checkTypes(modules map[string]*ast.Module) error {
+	input := any(InputSchema())
+	schemas := ast.NewSchemaSet()
+	schemas.Put(ast.SchemaRootRef, input) // for rules without an annotation
+	schemas.Put(ast.MustParseRef("schema.input"), input)
+	deciding := make(map[string]*ast.Module, len(modules))
+	for name, m := range modules {
+		if !m.Package.Path.HasPrefix(systemRef) {
+			deciding[name] = m
+		}
+	}
+	compiler := ast.NewCompiler().
+		WithDefaultRegoVersion(ast.RegoV1).
+		WithCapabilities(a.capabilities).
+		WithSchemas(schemas).
+		WithUseTypeCheckAnnotations(true)
+	if compiler.Compile(deciding); compiler.Failed() {
+		return compiler.Errors
+	}
+	return nil
+}
+
+var systemRef = ast.MustParseRef("data.system")

@@ -16,7 +16,16 @@ import (
 // Decide asks the policy about in. The only error is ErrNotLoaded, with the
 // zero Decision. Every way in which a policy can fail to answer, the end of
 // ctx and the deadline included, is a Decision that denies, with its Fault set.
+//
+// The decision log, if there is one, gets the decision under an ID made for
+// it; see [Engine.DecideAs].
 func (e *Engine) Decide(ctx context.Context, in Input) (Decision, error) {
+	return e.DecideAs(ctx, "", in)
+}
+
+// DecideAs is Decide with the ID that the decision log is to know the decision
+// by. That the decision cannot be logged changes nothing about it.
+func (e *Engine) DecideAs(ctx context.Context, id string, in Input) (Decision, error) {
 	question := toValue(&in)
 	// The transaction first, the pointer second: publish runs while no
 	// transaction is open, so the policy seen here belongs to the data seen here.
@@ -29,14 +38,20 @@ func (e *Engine) Decide(ctx context.Context, in Input) (Decision, error) {
 	if policy == nil {
 		return Decision{}, ErrNotLoaded
 	}
+	decision := e.decide(ctx, policy, txn, question)
+	e.journal.record(ctx, txn, policy, id, &in, question, decision)
+	return decision, nil
+}
+
+func (e *Engine) decide(ctx context.Context, policy *prepared, txn storage.Transaction, question ast.Value) Decision {
 	ctx, cancel := context.WithTimeout(ctx, e.deadline)
 	defer cancel()
 	decision, err := policy.ask(ctx, txn, question)
 	if err != nil {
-		return failed(policy.revision, err), nil
+		return failed(policy.revision, err)
 	}
 	decision.Revision = policy.revision
-	return decision, nil
+	return decision
 }
 
 func (p *prepared) ask(ctx context.Context, txn storage.Transaction, question ast.Value) (d Decision, err error) {

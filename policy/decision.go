@@ -61,11 +61,14 @@ type Filesystem struct {
 	Read, Write []string
 }
 
-// Env changes the command's environment. Nothing of the request's environment
-// reaches the command unless Pass names it.
+// Env changes the command's environment.
 type Env struct {
-	Set  map[string]string // variables to set
-	Pass []string          // keys of the request's env to hand over
+	Set map[string]string // variables to set
+
+	// Pass names the keys of the request's env to hand over. Nil: the policy
+	// did not say, and allowed the request with all of them. Not nil: exactly
+	// these, and none when it is empty.
+	Pass []string
 }
 
 // MarshalJSON writes the obligations as a policy writes them: absent ones are
@@ -86,7 +89,7 @@ type wireObligations struct {
 	Limits       wireLimits      `json:"limits,omitzero"`
 	Filesystem   *wireFilesystem `json:"filesystem,omitzero"`
 	Network      string          `json:"network,omitempty"`
-	Env          wireEnv         `json:"env,omitempty"`
+	Env          wireEnv         `json:"env,omitzero"`
 	OnDisconnect string          `json:"on_disconnect,omitempty"`
 }
 
@@ -105,7 +108,7 @@ type wireFilesystem struct {
 
 type wireEnv struct {
 	Set  map[string]string `json:"set,omitempty"`
-	Pass []string          `json:"pass,omitempty"`
+	Pass []string          `json:"pass,omitzero"`
 }
 
 func (o Obligations) wire() wireObligations {

@@ -1,6 +1,8 @@
 package policy
 
 import (
+	"bytes"
+	"encoding/json"
 	"fmt"
 	"slices"
 )
@@ -23,6 +25,26 @@ func decode(answer any) (Decision, error) {
 		d.Reasons = []string{"the policy does not allow it"}
 	}
 	return d, nil
+}
+
+// ParseObligations reads obligations that come from elsewhere than a policy, in
+// the form in which a policy writes them. The error names the key.
+func ParseObligations(fields map[string]any) (o Obligations, err error) {
+	text, err := json.Marshal(fields)
+	if err != nil {
+		return Obligations{}, err
+	}
+	var plain map[string]any
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber()
+	if err := d.Decode(&plain); err != nil {
+		return Obligations{}, err
+	}
+	o = readObligations(readObject(plain, "obligations", &err))
+	if err != nil {
+		return Obligations{}, err
+	}
+	return o, nil
 }
 
 func readDecision(answer any) (d Decision, err error) {

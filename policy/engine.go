@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -27,9 +28,26 @@ var ErrNotLoaded = errors.New("no policy is loaded")
 
 // Config configures an [Engine].
 type Config struct {
-	// Paths are directories and bundle files (.tar.gz); at least one. All
-	// directories are merged into one policy, as `opa run a b` merges them.
+	// Paths are directories and bundle files (.tar.gz); at least one unless
+	// OPA names remote bundles. All directories are merged into one policy, as
+	// `opa run a b` merges them.
 	Paths []string
+
+	// OPA is OPA's own configuration: services, keys, bundles, decision_logs,
+	// status and persistence_directory, as its documentation describes them.
+	// What is not supported is an *OptionError.
+	OPA map[string]any
+
+	// StateDir is the directory below which remote bundles and their newest
+	// revisions are kept. It is needed for remote bundles only.
+	StateDir string
+
+	// AllowRollback names remote bundles that may go back to older revisions.
+	AllowRollback []string
+
+	// DialContext opens every connection to OPA's services. Nil means that
+	// they may be anywhere.
+	DialContext func(ctx context.Context, network, address string) (net.Conn, error)
 
 	// Deadline bounds the evaluation of one decision. Zero means
 	// DefaultDeadline.
@@ -46,19 +64,6 @@ type Config struct {
 	// OnChange, if not nil, is called after each attempt to load that changed
 	// the status. Calls do not overlap. It must not call Reload or Close.
 	OnChange func(Status)
-}
-
-// Status says which policy decides, and what became of the last attempt to
-// load another.
-type Status struct {
-	Ready       bool // a policy is loaded; Decide answers
-	Revision    string
-	ActivatedAt time.Time
-
-	// LastError is why the last attempt failed, nil when it did not. The
-	// policy named by Revision goes on deciding.
-	LastError   error
-	LastErrorAt time.Time
 }
 
 // Engine decides by the policies it has loaded, and reloads them when they
@@ -78,13 +83,24 @@ type Engine struct {
 	// to one revision. Nil: nothing is loaded.
 	current atomic.Pointer[prepared]
 
-	loading sync.Mutex // held by the one load that is going on
-	loaded  [sha256.Size]byte
+	feeds   feeds
+	outlets []*outlet
+	journal *decisionLog // nil: decisions are not logged
+
+	loading sync.Mutex           // held by the one load that is going on; guards what follows
+	loaded  [sha256.Size]byte    // what Config.Paths held when it was activated
+	waiting map[string]candidate // until the first policy is complete, what there is of it
+	next    *prepared            // being committed
+	floors  *floors              // nil without remote bundles
+	errors  map[string]error     // by source, of the last attempt
+	told    map[string]string    // by source, the failure that was logged last
 	closed  bool
 
 	mu     sync.Mutex
 	status Status
 
+	life    context.Context // of connections to OPA's services
+	endLife context.CancelFunc
 	stop    context.CancelFunc
 	stopped chan struct{}
 }
@@ -105,7 +121,11 @@ func New(ctx context.Context, config Config) (*Engine, error) {
 }
 
 func newEngine(config Config) (*Engine, error) {
-	if len(config.Paths) == 0 {
+	options, err := readOptions(config.OPA, config.StateDir)
+	if err != nil {
+		return nil, err
+	}
+	if len(config.Paths) == 0 && len(options.bundles) == 0 {
 		return nil, errors.New("no paths are configured")
 	}
 	if config.Deadline < 0 {
@@ -121,6 +141,9 @@ func newEngine(config Config) (*Engine, error) {
 		onChange: config.OnChange,
 		activate: activator{capabilities},
 		stopped:  make(chan struct{}),
+		waiting:  make(map[string]candidate),
+		errors:   make(map[string]error),
+		told:     make(map[string]string),
 		// Data is read far more often than it is written: keep it in the form
 		// that evaluation wants.
 		store: inmem.NewWithOpts(inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false)),
@@ -132,32 +155,82 @@ func newEngine(config Config) (*Engine, error) {
 		}
 		e.paths = append(e.paths, absolute)
 	}
-	e.opa, err = plugins.New([]byte("{}"), "sidegate", e.store,
+	logger := logging.NewLoggerFromSlogHandler(e.log.Handler(), logging.Info)
+	e.opa, err = plugins.New(options.raw, "sidegate", e.store,
 		plugins.WithParserOptions(parserOptions()),
 		plugins.EnablePrintStatements(e.printing()),
 		plugins.PrintHook(printHook{e.log}),
-		plugins.Logger(logging.NewLoggerFromSlogHandler(e.log.Handler(), logging.Info)),
+		plugins.Logger(logger),
+		plugins.ConsoleLogger(logger),
 	)
-	return e, err
+	if err != nil {
+		return nil, err
+	}
+	e.life, e.endLife = context.WithCancel(context.Background())
+	if err := e.register(options, config); err != nil {
+		e.abandon()
+		return nil, err
+	}
+	return e, nil
+}
+
+// register adds OPA's plugins in the order in which they have to stop: the
+// bundles first, the decision log before the status that it reports to, and
+// what all of them speak through last.
+func (e *Engine) register(o *opaOptions, config Config) error {
+	if err := e.openFeeds(o, config.AllowRollback); err != nil {
+		return err
+	}
+	if len(e.feeds) > 0 {
+		e.opa.Register("bundles", e.feeds)
+	}
+	e.journal = openDecisionLog(e.opa, o, e.deadline)
+	for name, raw := range o.services {
+		auth, err := authOf(raw)
+		if err != nil {
+			return &OptionError{"services." + name, err.Error()}
+		}
+		out := &outlet{auth: auth, dial: config.DialContext, life: e.life}
+		for _, source := range o.bundles {
+			if source.Service == name {
+				out.limit = max(out.limit, source.SizeLimitBytes)
+			}
+		}
+		e.outlets = append(e.outlets, out)
+		e.opa.Register(outletName(name), out)
+	}
+	return nil
+}
+
+// abandon ends what newEngine began.
+func (e *Engine) abandon() {
+	ctx, cancel := context.WithTimeout(context.Background(), lastWords)
+	defer cancel()
+	e.shut(ctx)
 }
 
 func (e *Engine) start(ctx context.Context) error {
-	// Closing must not depend on ctx, which may end while a decision is made.
-	stop := func() { e.opa.Stop(context.WithoutCancel(ctx)) }
-	if err := e.opa.Start(ctx); err != nil {
-		stop()
+	if err := e.opa.Init(ctx); err != nil {
+		e.abandon()
 		return err
 	}
 	e.opa.RegisterCompilerTrigger(e.publish)
 	w, err := newWatch(e.paths)
 	if err != nil {
-		stop()
+		e.abandon()
 		return err
 	}
 	// Reading comes after watching, so that no edit falls in between. What
-	// Reload finds wrong is in the status.
+	// Reload and restoreAll find wrong is in the status.
 	w.sync(e.log)
 	_ = e.Reload(ctx)
+	e.loading.Lock()
+	e.restoreAll(ctx)
+	e.loading.Unlock()
+	if err := e.opa.Start(ctx); err != nil {
+		e.abandon()
+		return errors.Join(err, w.Close())
+	}
 	watching, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	e.stop = cancel
 	go func() {
@@ -167,34 +240,42 @@ func (e *Engine) start(ctx context.Context) error {
 	return nil
 }
 
-// Close stops watching and unloads the policy; Decide then returns
-// ErrNotLoaded. Closing twice is harmless.
+// lastWords is how long Close takes to send decisions that are not sent yet,
+// when its context sets no earlier end.
+const lastWords = 5 * time.Second
+
+// Close stops watching and polling, sends the decisions that are still to be
+// sent, and unloads the policy; Decide then returns ErrNotLoaded. The end of
+// ctx cuts it short; without a deadline it takes at most a few seconds.
+// Closing twice is harmless.
 func (e *Engine) Close(ctx context.Context) {
 	e.stop()
 	<-e.stopped
 	e.loading.Lock()
-	defer e.loading.Unlock()
-	if e.closed {
+	again := e.closed
+	e.closed = true
+	e.current.Store(nil)
+	e.loading.Unlock()
+	if again {
 		return
 	}
-	e.closed = true
+	ctx, cancel := context.WithTimeout(ctx, lastWords)
+	defer cancel()
+	e.shut(ctx)
+	e.mu.Lock()
+	e.status = Status{}
+	e.mu.Unlock()
+}
+
+// shut stops OPA's plugins. The caller must not hold the loading lock, for
+// which a downloader may be waiting.
+func (e *Engine) shut(ctx context.Context) {
+	defer context.AfterFunc(ctx, e.endLife)()
 	e.opa.Stop(ctx)
-	e.current.Store(nil)
-	e.setStatus(func(s *Status) { *s = Status{} })
-}
-
-// Status returns the present state.
-func (e *Engine) Status() Status {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	return e.status
-}
-
-func (e *Engine) setStatus(change func(*Status)) Status {
-	e.mu.Lock()
-	defer e.mu.Unlock()
-	change(&e.status)
-	return e.status
+	e.endLife()
+	for _, out := range e.outlets {
+		out.closeIdle()
+	}
 }
 
 func (e *Engine) printing() bool { return e.log.Enabled(context.Background(), slog.LevelDebug) }

@@ -14,6 +14,8 @@ import (
 
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
+var discard = slog.New(slog.DiscardHandler)
+
 // answers makes a policy whose decision is the given Rego expression.
 func answers(expression string) string {
 	return "package sidegate\n\ndecision := " + expression + "\n"

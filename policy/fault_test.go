@@ -25,7 +25,7 @@ func TestFailureDenies(t *testing.T) {
 			"evaluation error", "p.rego:5: eval_builtin_error: to_number",
 		},
 		"missing input field": {
-			answers(`{"allow": input.request.nothing, "grants": [], "reasons": [], "obligations": {}}`),
+			answers(`{"allow": input.request.env.NOTHING, "grants": [], "reasons": [], "obligations": {}}`),
 			"it gave no decision", "undefined",
 		},
 		"undefined": {

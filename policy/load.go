@@ -2,10 +2,12 @@ package policy
 
 import (
 	"context"
+	"crypto/sha256"
 	"errors"
+	"fmt"
+	"maps"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
@@ -13,6 +15,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/plugins"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/resolver/wasm"
+	"github.com/open-policy-agent/opa/v1/server"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown/cache"
 )
@@ -21,56 +24,127 @@ import (
 type prepared struct {
 	query    rego.PreparedEvalQuery
 	revision string
+	bundles  map[string]server.BundleInfo // by name, for the decision log
 }
 
-// Reload reads the policies now and activates them, all or nothing. On an
-// error the policy that was active goes on deciding.
+// candidate is a bundle that may become part of the policy.
+type candidate struct {
+	bundle *bundle.Bundle
+	feed   *feed  // nil: it comes from Config.Paths
+	packed []byte // as downloaded, to be kept on disk; nil: is not, or is there already
+	mark   mark   // of a remote one
+}
+
+// Reload reads the policies in Config.Paths now and activates them, all or
+// nothing. On an error the policy that was active goes on deciding. Remote
+// bundles are polled on their own.
 func (e *Engine) Reload(ctx context.Context) error {
 	e.loading.Lock()
 	defer e.loading.Unlock()
 	if e.closed {
 		return ErrNotLoaded
 	}
-	active, err := e.load(ctx)
+	err := e.loadLocal(ctx)
+	e.settle(local, err)
+	if missing := e.missing(); err == nil && len(missing) > 0 {
+		return &missingError{missing}
+	}
+	return err
+}
+
+func (e *Engine) loadLocal(ctx context.Context) error {
+	sources, sum, err := readSources(e.paths)
 	if err != nil {
-		e.refused(err)
 		return err
 	}
-	e.accepted(active)
+	if e.current.Load() != nil && sum == e.loaded {
+		return nil
+	}
+	assembled, err := assemble(sources)
+	if err != nil {
+		return err
+	}
+	set := make(map[string]candidate, len(assembled))
+	for name, b := range assembled {
+		set[name] = candidate{bundle: b}
+	}
+	e.loaded = sum
+	if err := e.offer(ctx, set); err != nil {
+		e.loaded = [sha256.Size]byte{}
+		return err
+	}
 	return nil
 }
 
-func (e *Engine) load(ctx context.Context) (*prepared, error) {
-	sources, sum, err := readSources(e.paths)
-	if err != nil {
-		return nil, err
+// offer makes candidates part of the policy, or changes nothing and returns
+// why not. Until there is a policy, candidates wait for each other: a part of
+// a policy must not decide, since it may be the part with the denials that is
+// missing. Nothing is wrong then, and the error is nil.
+func (e *Engine) offer(ctx context.Context, set map[string]candidate) error {
+	if e.current.Load() == nil {
+		maps.Copy(e.waiting, set)
+		if len(e.missing()) > 0 {
+			return nil
+		}
+		set = e.waiting
 	}
-	if active := e.current.Load(); active != nil && sum == e.loaded {
-		return active, nil
+	if err := e.commit(ctx, set); err != nil {
+		return err
 	}
-	bundles, err := assemble(sources)
-	if err != nil {
-		return nil, err
+	for _, c := range set {
+		if c.feed != nil {
+			c.feed.activated(c.mark.Revision)
+		}
 	}
-	if err := e.commit(ctx, bundles); err != nil {
-		return nil, err
+	if len(e.waiting) > 0 {
+		// Together they are in order: what was wrong with some before is past.
+		clear(e.errors)
+		e.waiting = make(map[string]candidate)
 	}
-	active := e.current.Load()
-	if active == nil {
-		return nil, errors.New("the policy was compiled, but its query could not be prepared")
-	}
-	e.loaded = sum
-	return active, nil
+	return nil
 }
 
-// commit activates bundles in one transaction: all of them, or none and an error.
-func (e *Engine) commit(ctx context.Context, bundles map[string]*bundle.Bundle) error {
+// missing names what has yet to come before there is a policy.
+func (e *Engine) missing() []string {
+	if e.current.Load() != nil {
+		return nil
+	}
+	var names []string
+	for _, f := range e.feeds {
+		if _, ok := e.waiting[f.name]; !ok {
+			names = append(names, f.name)
+		}
+	}
+	anyLocal := slices.ContainsFunc(slices.Collect(maps.Values(e.waiting)), func(c candidate) bool { return c.feed == nil })
+	if len(e.paths) > 0 && !anyLocal {
+		names = append(names, local)
+	}
+	return names
+}
+
+type missingError struct{ names []string }
+
+func (e *missingError) Error() string {
+	return "waiting for " + strings.Join(e.names, ", ")
+}
+
+// commit activates bundles in one transaction: all of them, or none and an
+// error. Everything that could go wrong is done before the transaction ends.
+func (e *Engine) commit(ctx context.Context, set map[string]candidate) error {
+	bundles := make(map[string]*bundle.Bundle, len(set))
+	var roots []string
+	for name, c := range set {
+		bundles[name] = c.bundle
+		roots = append(roots, *c.bundle.Manifest.Roots...)
+	}
 	params := storage.WriteParams
 	params.Context = storage.NewContext()
 	return storage.Txn(ctx, e.store, params, func(txn storage.Transaction) error {
 		compiler := ast.NewCompiler().
 			WithDefaultRegoVersion(ast.RegoV1).
 			WithPathConflictsCheck(storage.NonEmpty(ctx, e.store, txn)).
+			WithPathConflictsCheckRoots(roots).
+			WithKeepModules(true).
 			WithEnablePrintStatements(e.printing())
 		err := e.activate.Activate(&bundle.ActivateOpts{
 			Ctx:           ctx,
@@ -85,32 +159,76 @@ func (e *Engine) commit(ctx context.Context, bundles map[string]*bundle.Bundle) 
 		if err != nil {
 			return err
 		}
+		// A misspelt field is never there, so what a rule says of it with "not" always holds.
+		if err := e.activate.checkTypes(compiler.ParsedModules()); err != nil {
+			return err
+		}
+		next, err := e.prepare(ctx, txn, compiler)
+		if err != nil {
+			return err
+		}
+		if err := e.smoke(ctx, txn, next); err != nil {
+			return err
+		}
+		if err := e.keep(set); err != nil {
+			return err
+		}
 		// The manager finds these when the transaction commits, and calls publish.
 		plugins.SetCompilerOnContext(params.Context, compiler)
 		plugins.SetWasmResolversOnContext(params.Context, []*wasm.Resolver{})
+		e.next = next
 		return nil
 	})
 }
 
-// publish makes the policy that has just been committed the one that decides.
-// The manager calls it under the store's write lock. A policy that cannot be
-// prepared leaves nothing to decide by, since the data is already the new one.
-func (e *Engine) publish(txn storage.Transaction) {
-	next, err := e.prepare(context.Background(), txn)
-	if err != nil {
-		e.log.Error("a committed policy cannot be evaluated: every request is denied", "error", err)
+// keep puts remote bundles on disk, and then raises the floors: in this order
+// a crash in between never leaves a floor above what is kept. A bundle that
+// cannot be kept is not activated, for after a restart an older one would be
+// refused.
+func (e *Engine) keep(set map[string]candidate) error {
+	marks := make(map[string]mark)
+	for name, c := range set {
+		if c.feed == nil {
+			continue
+		}
+		marks[name] = c.mark
+		if c.packed == nil {
+			continue
+		}
+		if err := replaceFile(c.feed.file, c.packed); err != nil {
+			return fmt.Errorf("the bundle cannot be kept on disk: %w", err)
+		}
 	}
-	e.current.Store(next)
+	if len(marks) == 0 {
+		return nil
+	}
+	return e.floors.move(marks)
 }
 
-func (e *Engine) prepare(ctx context.Context, txn storage.Transaction) (*prepared, error) {
-	revision, err := e.committedRevision(ctx, txn)
+// publish makes the policy that has just been committed the one that decides.
+// The manager calls it under the store's write lock.
+func (e *Engine) publish(storage.Transaction) { e.current.Store(e.next) }
+
+func (e *Engine) prepare(ctx context.Context, txn storage.Transaction, compiler *ast.Compiler) (*prepared, error) {
+	next := &prepared{bundles: make(map[string]server.BundleInfo)}
+	names, err := bundle.ReadBundleNamesFromStore(ctx, e.store, txn)
 	if err != nil {
 		return nil, err
 	}
-	query, err := rego.New(
+	slices.Sort(names)
+	revisions := make([]string, 0, len(names))
+	for _, name := range names {
+		revision, err := bundle.ReadBundleRevisionFromStore(ctx, e.store, txn, name)
+		if err != nil {
+			return nil, err
+		}
+		revisions = append(revisions, revision)
+		next.bundles[name] = server.BundleInfo{Revision: revision}
+	}
+	next.revision = strings.Join(revisions, "+")
+	next.query, err = rego.New(
 		rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(entrypoint)))),
-		rego.Compiler(e.opa.GetCompiler()),
+		rego.Compiler(compiler),
 		rego.Store(e.store),
 		rego.Transaction(txn),
 		rego.StrictBuiltinErrors(true),
@@ -119,65 +237,7 @@ func (e *Engine) prepare(ctx context.Context, txn storage.Transaction) (*prepare
 		rego.InterQueryBuiltinValueCache(cache.NewInterQueryValueCache(ctx, e.opa.InterQueryBuiltinCacheConfig())),
 	).PrepareForEval(ctx)
 	if err != nil {
-		return nil, err
+		return nil, errors.Join(errors.New("the query for the decision cannot be prepared"), err)
 	}
-	return &prepared{query: query, revision: revision}, nil
-}
-
-// committedRevision joins the revisions of all active bundles with "+".
-func (e *Engine) committedRevision(ctx context.Context, txn storage.Transaction) (string, error) {
-	names, err := bundle.ReadBundleNamesFromStore(ctx, e.store, txn)
-	if err != nil {
-		return "", err
-	}
-	slices.Sort(names)
-	revisions := make([]string, 0, len(names))
-	for _, name := range names {
-		revision, err := bundle.ReadBundleRevisionFromStore(ctx, e.store, txn, name)
-		if err != nil {
-			return "", err
-		}
-		revisions = append(revisions, revision)
-	}
-	return strings.Join(revisions, "+"), nil
-}
-
-func (e *Engine) accepted(active *prepared) {
-	before := e.Status()
-	after := e.setStatus(func(s *Status) {
-		if !s.Ready || s.Revision != active.revision {
-			s.ActivatedAt = time.Now()
-		}
-		s.Ready, s.Revision, s.LastError, s.LastErrorAt = true, active.revision, nil, time.Time{}
-	})
-	switch {
-	case !before.Ready || before.Revision != after.Revision:
-		e.log.Info("policy activated", "revision", after.Revision)
-	case before.LastError != nil:
-		e.log.Info("policy files are in order again", "revision", after.Revision)
-	default:
-		return
-	}
-	e.changed(after)
-}
-
-func (e *Engine) refused(err error) {
-	after := e.setStatus(func(s *Status) {
-		s.Ready = e.current.Load() != nil
-		s.LastError, s.LastErrorAt = err, time.Now()
-	})
-	consequence := "the last good policy goes on deciding"
-	if !after.Ready {
-		consequence = "no policy is loaded: every request is denied"
-	}
-	for _, problem := range Problems(err) {
-		e.log.Error("policy refused: "+consequence, "error", problem.String(), "revision", after.Revision)
-	}
-	e.changed(after)
-}
-
-func (e *Engine) changed(status Status) {
-	if e.onChange != nil {
-		e.onChange(status)
-	}
+	return next, nil
 }

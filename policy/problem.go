@@ -74,18 +74,21 @@ func problemOf(e *ast.Error) Problem {
 }
 
 // Verify loads the policies once, as [New] does, and returns why an engine
-// would refuse them. It watches nothing and keeps nothing. Policies that are
-// in order but have no rule data.sidegate.decision give ErrNoEntrypoint.
+// would refuse them. It watches nothing, polls nothing and keeps nothing.
+// Policies that are in order but have no rule data.sidegate.decision give
+// ErrNoEntrypoint.
 func Verify(ctx context.Context, config Config) error {
+	config.OPA, config.AllowRollback = nil, nil
 	e, err := newEngine(config)
 	if err != nil {
 		return err
 	}
-	defer e.opa.Stop(context.WithoutCancel(ctx))
-	if err := e.opa.Start(ctx); err != nil {
+	defer e.abandon()
+	if err := e.opa.Init(ctx); err != nil {
 		return err
 	}
 	e.opa.RegisterCompilerTrigger(e.publish)
-	_, err = e.load(ctx)
-	return err
+	e.loading.Lock()
+	defer e.loading.Unlock()
+	return e.loadLocal(ctx)
 }

@@ -76,7 +76,7 @@ func TestRefusedSources(t *testing.T) {
 			map[string]string{"p.rego": allows("a"), ".manifest": "{}"}, nil, []string{"a/.manifest", "must name its roots"},
 		},
 		"a manifest that claims everything": {
-			map[string]string{"p.rego": allows("a"), ".manifest": `{"roots": [""]}`}, nil, []string{"a/.manifest", `root ""`},
+			map[string]string{"p.rego": allows("a"), ".manifest": `{"roots": [""]}`}, nil, []string{"a/.manifest", "must name its roots"},
 		},
 		"a manifest for old Rego": {
 			map[string]string{"p.rego": allows("a"), ".manifest": `{"roots": ["sidegate"], "rego_version": 0}`}, nil,
@@ -260,9 +260,9 @@ func TestBundleFiles(t *testing.T) {
 		wasm := manifest("v1", "sidegate")
 		wasm.WasmModules = []bundle.WasmModuleFile{{URL: "/policy.wasm", Path: "/policy.wasm", Raw: []byte("\x00asm\x01\x00\x00\x00")}}
 		for want, b := range map[string]bundle.Bundle{
-			`root "" of the manifest`: manifest("v1", ""),
-			"compiled policy":         wasm,
-			"do not permit":           manifest("v1", "other"),
+			`must name its roots`: manifest("v1", ""),
+			"compiled policy":     wasm,
+			"do not permit":       manifest("v1", "other"),
 		} {
 			path := filepath.Join(t.TempDir(), "policy.tar.gz")
 			writeBundle(t, path, b, map[string]string{"/p.rego": allows("a")})

@@ -48,9 +48,20 @@ type Client struct {
 
 // Policy says where Rego comes from.
 type Policy struct {
-	Paths []string       // absolute paths of directories or bundle files, at least one
-	Mode  string         // "enforce"
-	OPA   map[string]any // OPA's own configuration, not checked here; empty in this version
+	// Paths are absolute paths of directories or bundle files; at least one,
+	// unless OPA has bundles.
+	Paths []string
+	Mode  string         // "enforce" or "observe"
+	OPA   map[string]any // OPA's own configuration; who hands it to OPA checks it and reports problems with [Config.Position]
+
+	// ObserveUntil is when mode observe ends, zero in mode enforce.
+	ObserveUntil time.Time
+	// ObserveObligations hold for what runs although the policy denies it. Only
+	// that they are a mapping is checked here, as with Callbacks.Allow.
+	ObserveObligations map[string]any
+
+	AllowRollback []string // names of OPA's bundles that may go back to older revisions
+	AllowBuiltins []string // names of builtins that policies get although they reach outside
 }
 
 // Executor bounds what runs and how.

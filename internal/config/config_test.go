@@ -114,7 +114,7 @@ clients:
     secret_files: [func.secret, second.secret]
     roles: [readonly, "ops"]
     labels: {"on": "off", team: ops}
-policy: {paths: [policies, /srv/bundle.tar.gz], mode: enforce, opa: {}}
+policy: {paths: [policies, /srv/bundle.tar.gz], mode: observe, observe_until: 2030-01-31T01:00:00+01:00, observe_obligations: {timeout: 5s}, opa: {services: {a: {url: "http://a", timeout: 3}}}, allow_rollback: [main], allow_builtins: [http.send]}
 executor:
   shell: /bin/sh
   path: /usr/bin:/bin
@@ -138,7 +138,10 @@ telemetry: {log_format: json, log_level: debug}
 			Name: "a.b-c_1", Scheme: "func", Secrets: []Secret{NewSecret([]byte("a secret")), NewSecret([]byte("another secret"))},
 			Roles: []string{"readonly", "ops"}, Labels: map[string]string{"on": "off", "team": "ops"},
 		}},
-		Policy: Policy{Paths: []string{filepath.Join(dir, "policies"), "/srv/bundle.tar.gz"}, Mode: "enforce", OPA: map[string]any{}},
+		Policy: Policy{Paths: []string{filepath.Join(dir, "policies"), "/srv/bundle.tar.gz"}, Mode: "observe",
+			ObserveUntil: time.Date(2030, 1, 31, 0, 0, 0, 0, time.UTC), ObserveObligations: map[string]any{"timeout": "5s"},
+			OPA:           map[string]any{"services": map[string]any{"a": map[string]any{"url": "http://a", "timeout": 3}}},
+			AllowRollback: []string{"main"}, AllowBuiltins: []string{"http.send"}},
 		Executor: Executor{
 			Shell: "/bin/sh", Path: "/usr/bin:/bin", Timeout: 90 * time.Second, MaxTimeout: 2 * time.Hour, MaxOutput: 3 << 19,
 			Concurrency: 1, Profile: "host", User: "sidegate-run",

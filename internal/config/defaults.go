@@ -15,6 +15,11 @@ func Default() Config {
 			Paths: []string{"/etc/sidegate/policies"},
 			Mode:  "enforce",
 			OPA:   map[string]any{},
+
+			ObserveObligations: map[string]any{},
+
+			AllowRollback: []string{},
+			AllowBuiltins: []string{},
 		},
 		Executor: Executor{
 			Shell:       "/bin/bash",

@@ -58,7 +58,7 @@ func promise(c *Config) string {
 		return "host"
 	case len(c.Clients) == 0:
 		return "clients"
-	case len(c.Policy.Paths) == 0 || c.Policy.Mode != "enforce" || len(c.Policy.OPA) > 0:
+	case len(c.Policy.Paths) == 0 && len(c.Policy.OPA) == 0 || c.Policy.Mode != "enforce" || c.Policy.AllowRollback == nil || c.Policy.AllowBuiltins == nil:
 		return "policy"
 	case e.Timeout <= 0 || e.Timeout > e.MaxTimeout || e.MaxOutput < 1 || e.Concurrency < 1 || e.Queue < 0:
 		return "executor"

@@ -47,7 +47,7 @@ func TestRefusesText(t *testing.T) {
 		{"duplicate key, quoted", "limits:\n  rate: 1\n  \"rate\": 2\n", "f:3: limits.rate: duplicate key, first on line 2"},
 		{"duplicate label", "host: {labels: {a.b: x, a.b: y}}\n", `f:1: host.labels."a.b": duplicate key, first on line 1`},
 		{"too deep", nested(40), "f:1: policy.opa" + strings.Repeat("[0]", 31) + ": nested more than 32 deep\n" +
-			"f:1: policy.opa: OPA's own configuration is not supported by this version; leave the key out and use policy.paths"},
+			"f:1: policy.opa: must be a mapping, not a list"},
 		{"far too deep", nested(12000), "f:1: not valid YAML: exceeded max depth of 10000"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
@@ -187,8 +187,16 @@ func TestRefusesValues(t *testing.T) {
 		{`state_dir: ""`, "state_dir: must not be empty"},
 		{"state_dir: ${HOME}/x", `state_dir: "${HOME}/x" does not exist; ${…} is taken literally, environment variables are not expanded`},
 		{"policy: {paths: [~/x]}", `policy.paths[0]: "~/x" does not exist; ~ is taken literally, home directories are not expanded`},
-		{"policy: {paths: []}", "policy.paths: must name at least one directory or bundle file"},
-		{"policy: {mode: monitor}", `policy.mode: must be enforce, not "monitor"`},
+		{"policy: {paths: []}", "policy.paths: must name at least one directory or bundle file, unless policy.opa has bundles"},
+		{"policy: {paths: [], opa: {bundles: {}}}", "policy.paths: must name at least one directory or bundle file, unless policy.opa has bundles"},
+		{"policy: {allow_rollback: [a, a]}", "policy.allow_rollback[1]: repeats item 0 of the list"},
+		{"policy: {allow_builtins: [\"\"]}", "policy.allow_builtins[0]: must not be empty"},
+		{"policy: {mode: monitor}", `policy.mode: must be one of enforce, observe, not "monitor"`},
+		{"policy: {mode: observe}", `policy.observe_until: is required with mode observe: the time when it ends, such as 2030-01-31T00:00:00Z`},
+		{"policy: {mode: observe, observe_until: tomorrow}", `policy.observe_until: must be a time with its zone, such as 2030-01-31T00:00:00Z`},
+		{"policy: {mode: observe, observe_until: 2030-01-31}", `policy.observe_until: must be a time with its zone, such as 2030-01-31T00:00:00Z`},
+		{"policy: {observe_until: 2030-01-31T00:00:00Z}", `policy.observe_until: needs mode observe`},
+		{"policy: {observe_obligations: {timeout: 5s}}", `policy.observe_obligations: needs mode observe`},
 
 		{"executor: {shell: bash}", `executor.shell: must be an absolute path, not "bash"`},
 		{`executor: {path: ""}`, `executor.path: must be absolute directories joined by colons; "" is not one`},
@@ -227,10 +235,6 @@ func TestRefusesWhatThisVersionLacks(t *testing.T) {
 		{"clients[].scheme", "peercred", "clients: [{name: a, scheme: peercred}]"},
 		{"clients[].public_key_file", "", "clients: [{name: a, scheme: func, secret_file: func.secret, public_key_file: a.pub}]"},
 		{"clients[].uids", "", "clients: [{name: a, scheme: func, secret_file: func.secret, uids: [0]}]"},
-		{"policy.mode", "observe", "policy: {mode: observe}\n" + oneClient},
-		{"policy.observe_until", "", "policy: {observe_until: 2030-01-01T00:00:00Z}\n" + oneClient},
-		{"policy.observe_obligations", "", "policy: {observe_obligations: {profile: host}}\n" + oneClient},
-		{"policy.opa", "", "policy: {opa: {services: {}}}\n" + oneClient},
 		{"plugins", "", "plugins: [{name: a}]\n" + oneClient},
 		{"chains", "", "chains: [{name: a}]\n" + oneClient},
 		{"plugin_configs", "", "plugin_configs: [{plugin: a}]\n" + oneClient},

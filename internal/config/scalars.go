@@ -43,6 +43,20 @@ func choice(dst *string, allowed ...string) value {
 	})
 }
 
+// moment is a time of RFC 3339, or empty for none.
+func moment(dst *time.Time) value {
+	return scalar("a time", dst, func(_ *decoder, n *yaml.Node) (time.Time, error) {
+		if n.Value == "" {
+			return time.Time{}, nil
+		}
+		t, err := time.Parse(time.RFC3339, n.Value)
+		if err != nil {
+			return time.Time{}, errors.New("must be a time with its zone, such as 2030-01-31T00:00:00Z")
+		}
+		return t.UTC(), nil
+	})
+}
+
 // boolean is true or false, written so: YAML's older words (yes, on) mean different
 // things to different readers.
 func boolean(dst *bool) value {

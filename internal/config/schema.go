@@ -75,10 +75,12 @@ func client(c *Client) value {
 func policy(p *Policy) value {
 	return mapping(
 		field{name: "paths", value: listOf(&p.Paths, func(s *string) value { return path(s) })},
-		field{name: "mode", value: choice(&p.Mode, "enforce")},
-		field{name: "observe_until", value: placeholder("a string", yaml.ScalarNode)},
-		field{name: "observe_obligations", value: placeholder("a mapping", yaml.MappingNode)},
+		field{name: "mode", value: choice(&p.Mode, "enforce", "observe")},
+		field{name: "observe_until", value: moment(&p.ObserveUntil)},
+		field{name: "observe_obligations", value: anyMap(&p.ObserveObligations)},
 		field{name: "opa", value: anyMap(&p.OPA)},
+		field{name: "allow_rollback", value: listOf(&p.AllowRollback, nonEmpty)},
+		field{name: "allow_builtins", value: listOf(&p.AllowBuiltins, nonEmpty)},
 	)
 }
 

@@ -13,15 +13,32 @@ func (d *decoder) validate(c *Config) {
 	d.validateClients(c)
 	d.validateExecutor(&c.Executor)
 	d.validateTLS(&c.TLS)
-	if len(c.Policy.Paths) == 0 && !d.failed("policy.paths") {
-		d.complain("policy.paths", "must name at least one directory or bundle file")
+	if bundles, _ := c.Policy.OPA["bundles"].(map[string]any); len(c.Policy.Paths) == 0 && len(bundles) == 0 && !d.failed("policy.paths") && !d.failed("policy.opa") {
+		d.complain("policy.paths", "must name at least one directory or bundle file, unless policy.opa has bundles")
 	}
+	d.validateObserve(&c.Policy)
+	d.unique("policy.allow_rollback", c.Policy.AllowRollback)
+	d.unique("policy.allow_builtins", c.Policy.AllowBuiltins)
 	if c.Host.Name == "" {
 		name, err := os.Hostname()
 		if err != nil {
 			d.complain("host.name", "the operating system has no host name; set one here")
 		}
 		c.Host.Name = name
+	}
+}
+
+// validateObserve holds that observe mode is meant: it has an end, and nothing of it
+// stands beside another mode.
+func (d *decoder) validateObserve(p *Policy) {
+	switch {
+	case d.failed("policy.mode") || d.failed("policy.observe_until"):
+	case p.Mode == "observe" && p.ObserveUntil.IsZero():
+		d.complain("policy.observe_until", "is required with mode observe: the time when it ends, such as 2030-01-31T00:00:00Z")
+	case p.Mode != "observe" && !p.ObserveUntil.IsZero():
+		d.complain("policy.observe_until", "needs mode observe")
+	case p.Mode != "observe" && len(p.ObserveObligations) > 0:
+		d.complain("policy.observe_obligations", "needs mode observe")
 	}
 }
 
