@@ -12,7 +12,8 @@
 //     The program must still be the file (device and inode) that was analyzed; between that check and execve(2) remains a window in which somebody
 //     with the right to write to the program's directory could replace it.
 //   - Exactly Job.Env, the mark SIDEGATE_JOB_ID=<id>, PWD, and, with a private directory, HOME and TMPDIR. The gateway's environment is not passed.
-//   - /dev/null as standard input, one pipe each for standard output and error, and no other descriptor.
+//   - /dev/null as standard input, one pipe each for standard output and error, and no other descriptor. Of a stream longer than Job.MaxOutput the
+//     beginning and the end are kept, cut between UTF-8 characters.
 //   - A session and process group of its own, without a controlling terminal, so that the leader can never leave the group that is signaled.
 //   - None of the gateway's ambient capabilities.
 //   - A working directory opened without following any symbolic link and entered through its descriptor, or a private empty one, removed afterwards.
@@ -26,7 +27,8 @@
 // itself while a descendant holds its output open is given Config.PipeGrace (2 s, or what is left of the timeout), then the pipes are closed.
 // In every case, before the leader is reaped and so while its pid cannot be used again, the group is killed and every process that carries the
 // job's mark in its environment, as /proc shows it, is killed as well: nothing that a job starts outlives it, a daemon that left the session
-// included. A process that also replaced its environment is not found; a cgroup or a pid namespace is needed for that.
+// included. A process that also replaced or removed its environment, or that the kernel holds in the middle of an execve(2), is not found; a cgroup or
+// a pid namespace is needed for that. Private directories that a crashed gateway left are removed by [Runner.RemoveLeftovers], after [Runner.Sweep].
 //
 // # Profiles
 //

@@ -48,7 +48,10 @@ var (
 	ErrReplaced      = errors.New("the program is not the file that was analyzed")
 	ErrNotExecutable = errors.New("the program is not an executable regular file")
 	ErrFormat        = errors.New("the program is neither in a format the kernel executes nor a script with a #! line")
-	ErrMayNotSwitch  = errors.New("the gateway may not switch users (it has neither root nor CAP_SETUID and CAP_SETGID)")
+	// ErrCancelledBeforeStart says that the context had ended before the program was started. The error wraps context.Cause too.
+	ErrCancelledBeforeStart = errors.New("the job was cancelled before it started")
+
+	ErrMayNotSwitch = errors.New("the gateway may not switch users (it has neither root nor CAP_SETUID and CAP_SETGID)")
 )
 
 // ErrSurvivors is returned by Sweep when processes were still found after it had tried for some seconds.

@@ -40,7 +40,7 @@ type Job struct {
 	User string
 	// Limits, Filesystem and Network are obligations of the decision. See the package documentation for what is enforced.
 	Limits     Limits
-	Filesystem Filesystem
+	Filesystem *Filesystem // nil demands nothing
 	Network    Network
 }
 
@@ -60,7 +60,7 @@ type Limits struct {
 	FileSize   int64 // bytes
 }
 
-// Filesystem lists the path roots a job may read and write besides the runtime set. Empty lists demand nothing.
+// Filesystem lists the path roots a job may read and write besides the runtime set. Empty lists demand that it may use nothing besides.
 type Filesystem struct {
 	Read  []string
 	Write []string

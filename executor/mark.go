@@ -25,7 +25,8 @@ type seeker struct {
 	anyOwner bool
 }
 
-// findings are process numbers. Undecided are those of processes in the middle of an execve, which have no environment for that moment.
+// findings are process numbers. Undecided are those of processes that show no environment where there should be one: mostly they are in the middle of an
+// execve and have none for that moment.
 type findings struct{ marked, undecided []int }
 
 func (f findings) none() bool { return len(f.marked)+len(f.undecided) == 0 }

@@ -3,6 +3,7 @@ package executor
 import (
 	"fmt"
 	"slices"
+	"unicode/utf8"
 )
 
 const (
@@ -65,15 +66,43 @@ func (c *capture) grow(n int) {
 	c.buf = bigger
 }
 
-// bytes returns what is to be shown of the stream, and whether that is less than all of it. The capture cannot be used afterwards.
+// bytes returns what is to be shown of the stream, and whether that is less than all of it. Where text was cut in the middle of a character, the rest of
+// that character is left out too. The capture cannot be used afterwards.
 func (c *capture) bytes() (shown []byte, truncated bool) {
 	if c.total <= int64(c.limit) {
 		return c.buf, false
 	}
 	tail := c.tail()
 	rotate(tail, c.next)
-	marker := fmt.Appendf(nil, markerFormat, c.total-int64(c.limit))
-	return slices.Insert(c.buf, c.limit-len(tail), marker...), true // in place: grow left room
+	from, to := c.limit-len(tail), c.limit-len(tail)
+	from -= brokenEnd(c.buf[:from])
+	to += brokenStart(c.buf[to:])
+	marker := fmt.Appendf(nil, markerFormat, c.total-int64(c.limit)+int64(to-from))
+	return slices.Replace(c.buf, from, to, marker...), true // in place: grow left room
+}
+
+// brokenEnd returns how many bytes at the end of b begin a UTF-8 character that does not end there.
+func brokenEnd(b []byte) int {
+	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
+		if last := b[len(b)-n:]; utf8.RuneStart(last[0]) {
+			if utf8.FullRune(last) {
+				return 0
+			}
+			return n
+		}
+	}
+	return 0
+}
+
+// brokenStart returns how many bytes at the start of b end a UTF-8 character that does not begin there. More than such a character can have are not
+// text, and stay.
+func brokenStart(b []byte) int {
+	for n := range min(utf8.UTFMax, len(b)) {
+		if utf8.RuneStart(b[n]) {
+			return n
+		}
+	}
+	return 0
 }
 
 // rotate moves b[n:] to the front.

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"fmt"
 	"runtime"
+	"slices"
 	"strings"
 	"testing"
 	"time"
+	"unicode/utf8"
 )
 
 func TestLongStderrWithIdleStdout(t *testing.T) {
@@ -121,10 +123,73 @@ func TestCaptureTable(t *testing.T) {
 	}
 }
 
+// Text is cut between characters, and what is cut off with them is counted; bytes that are no text stay.
+func TestCaptureCutsBetweenCharacters(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		name       string
+		limit      int
+		data       string
+		head, tail string
+	}{
+		{"ASCII", 8, "abcdefghijkl", "abcd", "ijkl"},
+		{"whole characters at both cuts", 8, "éé--------éé", "éé", "éé"},
+		{"two bytes, one of them inside", 6, "abé----écd", "ab", "cd"},
+		{"three bytes, one inside", 6, "ab中---中cd", "ab", "cd"},
+		{"three bytes, two inside", 8, "ab中---中cd", "ab", "cd"},
+		{"four bytes, one inside", 6, "ab😀--😀cd", "ab", "cd"},
+		{"four bytes, two inside", 8, "ab😀--😀cd", "ab", "cd"},
+		{"four bytes, three inside", 10, "ab😀--😀cd", "ab", "cd"},
+		{"an odd limit", 9, "ab中----é12", "ab中", "é12"},
+		{"only a part of one character at the head", 2, "中x", "", "x"},
+		{"no tail", 1, "é-", "", ""},
+		{"bytes that never occur in text", 8, "ab\xff\xff----\xff\xffcd", "ab\xff\xff", "\xff\xffcd"},
+		{"a start without its end, before the cut", 8, "a\xf0bc----d\xf0ef", "a\xf0bc", "d\xf0ef"},
+		{"more continuations than a character has", 10, "a\x80\x80\x80\x80-\x80\x80\x80\x80a", "a\x80\x80\x80\x80", "\x80\x80\x80\x80a"},
+		{"nothing but continuations", 4, "\x80\x80\x80\x80\x80\x80", "\x80\x80", "\x80\x80"},
+		{"binary data with what looks like a rest", 8, "\x00\x01\x02\xe4----\x80\x81\x00\x01", "\x00\x01\x02", "\x00\x01"},
+	} {
+		want := fmt.Sprintf("%s\n[sidegate: %d bytes left out]\n%s", tc.head, len(tc.data)-len(tc.head)-len(tc.tail), tc.tail)
+		for _, step := range []int{1, 3, len(tc.data)} { // the ring may begin anywhere
+			c := capture{limit: tc.limit}
+			for chunk := range slices.Chunk([]byte(tc.data), step) {
+				c.write(chunk)
+			}
+			if got, truncated := c.bytes(); string(got) != want || !truncated {
+				t.Errorf("%s, %d at a time: got %q, want %q", tc.name, step, got, want)
+			}
+		}
+	}
+}
+
+// wholeEnd is b without the beginning of a character at its end.
+func wholeEnd(b []byte) []byte {
+	for n := range min(utf8.UTFMax, len(b)+1) {
+		if !utf8.FullRune(b[len(b)-n:]) && n > 0 {
+			return b[:len(b)-n]
+		}
+	}
+	return b
+}
+
+// wholeStart is b without the end of a character at its start.
+func wholeStart(b []byte) []byte {
+	rest := b
+	for len(rest) > 0 && rest[0]&0xc0 == 0x80 {
+		rest = rest[1:]
+	}
+	if len(rest) == 0 || len(b)-len(rest) >= utf8.UTFMax {
+		return b
+	}
+	return rest
+}
+
 func FuzzCapture(f *testing.F) {
 	f.Add([]byte("hello, world"), uint16(4), uint16(3))
 	f.Add([]byte(strings.Repeat("0123456789", 300)), uint16(1023), uint16(700))
 	f.Add([]byte("x"), uint16(1), uint16(1))
+	f.Add([]byte(strings.Repeat("aé中😀", 40)), uint16(101), uint16(7))
+	f.Add([]byte(strings.Repeat("\x80\xbf\xff\xf0\x9f", 20)), uint16(31), uint16(5))
 	f.Fuzz(func(t *testing.T, data []byte, limit, step uint16) {
 		if limit == 0 || step == 0 {
 			return
@@ -139,8 +204,11 @@ func FuzzCapture(f *testing.F) {
 		got, truncated := c.bytes()
 		want := data
 		if len(data) > int(limit) {
-			head, tail := data[:limit-limit/2], data[len(data)-int(limit/2):]
-			want = fmt.Appendf(nil, "%s\n[sidegate: %d bytes left out]\n%s", head, len(data)-int(limit), tail)
+			head, tail := wholeEnd(data[:limit-limit/2]), wholeStart(data[len(data)-int(limit/2):])
+			want = fmt.Appendf(nil, "%s\n[sidegate: %d bytes left out]\n%s", head, len(data)-len(head)-len(tail), tail)
+			if utf8.Valid(data) && limit/2 >= utf8.UTFMax && !utf8.Valid(got) {
+				t.Errorf("limit %d: text has become %q", limit, got)
+			}
 		}
 		if !bytes.Equal(got, want) || truncated != (len(data) > int(limit)) {
 			t.Errorf("limit %d: got %q, want %q", limit, got, want)

@@ -77,6 +77,10 @@ func admit(j *Job) (Support, error) {
 
 // unenforced names the obligations that the job carries and this build does not enforce.
 func unenforced(j *Job) []string {
+	var files Filesystem
+	if j.Filesystem != nil {
+		files = *j.Filesystem
+	}
 	var names []string
 	for _, o := range []struct {
 		name     string
@@ -87,8 +91,9 @@ func unenforced(j *Job) []string {
 		{"limits.cpu_seconds", j.Limits.CPUSeconds > 0},
 		{"limits.open_files", j.Limits.OpenFiles > 0},
 		{"limits.file_size", j.Limits.FileSize > 0},
-		{"filesystem.read", len(j.Filesystem.Read) > 0},
-		{"filesystem.write", len(j.Filesystem.Write) > 0},
+		{"filesystem", j.Filesystem != nil},
+		{"filesystem.read", len(files.Read) > 0},
+		{"filesystem.write", len(files.Write) > 0},
 		{"network." + string(j.Network), j.Network == NetworkNone || j.Network == NetworkNetlink},
 	} {
 		if o.demanded {

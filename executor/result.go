@@ -37,7 +37,9 @@ type Result struct {
 	// Truncated is true if Stdout or Stderr is not all that was written.
 	Truncated bool
 	// Stdout and Stderr are the output, byte for byte up to Job.MaxOutput. Of a longer stream the first and the last half of MaxOutput are kept
-	// and a line "[sidegate: N bytes left out]", surrounded by newlines and counted in neither half, stands between them.
+	// and a line "[sidegate: N bytes left out]", surrounded by newlines and counted in neither half, stands between them. Where a half ends or begins
+	// in the middle of a UTF-8 character, the up to 3 bytes of that character that are in it are left out and counted in N: text stays text. In
+	// binary data, bytes that look like such a part of a character are left out as well.
 	Stdout, Stderr []byte
 	// StdoutBytes and StderrBytes count what was written, kept or not.
 	StdoutBytes, StderrBytes int64

@@ -176,12 +176,18 @@ func TestCancel(t *testing.T) {
 func TestCancelledBeforeStart(t *testing.T) {
 	t.Parallel()
 	r := newRunner(t, nil)
-	ctx, cancel := context.WithCancel(t.Context())
-	cancel()
-	_, err := r.Run(ctx, command(t, "true"))
+	ctx, cancel := context.WithCancelCause(t.Context())
+	why := errors.New("an operator")
+	cancel(why)
+	job := command(t, "true")
+	_, err := r.Run(ctx, job)
 	var start *StartError
-	if !errors.As(err, &start) || start.Step != StepStart || !errors.Is(err, context.Canceled) {
+	if !errors.As(err, &start) || start.Step != StepStart || !errors.Is(err, ErrCancelledBeforeStart) || !errors.Is(err, why) {
 		t.Errorf("got %v", err)
+	}
+	nothingLeft(t, r, job.ID)
+	if _, err := r.Run(t.Context(), Job{}); errors.Is(err, ErrCancelledBeforeStart) {
+		t.Errorf("another error is taken for it: %v", err)
 	}
 }
 

@@ -23,7 +23,7 @@ const (
 type Config struct {
 	// WorkRoot is an absolute path free of symbolic links whose parent exists, for private directories. New makes it with mode 0711, or takes
 	// one that belongs to the gateway's user and that nobody else can write to. Where commands run as another user, that user must be able
-	// to reach it: it cannot lie below a directory of mode 0700. One Runner at a time may use it, because New removes the leftovers it finds.
+	// to reach it: it cannot lie below a directory of mode 0700. One Runner at a time may use it, because RemoveLeftovers removes what is not its own.
 	WorkRoot string
 	// User is the user that commands run as when the job names none. "" is the gateway's own user. New fails if it is unknown; that the
 	// gateway may not switch to it is an error of each Run.
@@ -45,10 +45,13 @@ type Runner struct {
 
 	mu    sync.Mutex
 	users map[string]identity
+
+	leftMu    sync.Mutex
+	leftovers []string // private directories that were there before this Runner
 }
 
-// New checks the configuration and what the package needs of the kernel, and removes private directories that a crashed gateway has left.
-// Processes that such a gateway has left are for Sweep.
+// New checks the configuration and what the package needs of the kernel, and notes which private directories a crashed gateway has left. It removes
+// none of them: processes that such a gateway has left may still use them. Call Sweep to end those, and then RemoveLeftovers.
 func New(c Config) (*Runner, error) {
 	if c.KillGrace < 0 || c.PipeGrace < 0 {
 		return nil, errors.New("executor: a grace is negative")
@@ -72,9 +75,11 @@ func New(c Config) (*Runner, error) {
 	if _, err := r.identityOf(""); err != nil && !errors.Is(err, ErrMayNotSwitch) {
 		return nil, fmt.Errorf("executor: %w", err)
 	}
-	if err := removeLeftovers(c.WorkRoot); err != nil {
-		r.log.Warn("executor: private directories of earlier jobs could not be removed", "error", err)
+	leftovers, err := findPrivate(c.WorkRoot)
+	if err != nil {
+		return nil, fmt.Errorf("executor: %w", err)
 	}
+	r.leftovers = leftovers
 	return r, nil
 }
 
@@ -165,7 +170,7 @@ func (r *Runner) start(ctx context.Context, job *Job) (p *running, done func(), 
 		p.streams[i] = s
 	}
 	if ctx.Err() != nil {
-		return fail(StepStart, context.Cause(ctx))
+		return fail(StepStart, fmt.Errorf("%w: %w", ErrCancelledBeforeStart, context.Cause(ctx)))
 	}
 	p.started = time.Now()
 	p.child, err = launch(spec{

@@ -271,7 +271,8 @@ func TestPrivateDirectory(t *testing.T) {
 	}
 }
 
-func TestLeftoversAreRemovedByNew(t *testing.T) {
+// The private directories of an earlier gateway stay until somebody asks for their removal: its processes may still work in them.
+func TestRemoveLeftovers(t *testing.T) {
 	t.Parallel()
 	r := newRunner(t, nil)
 	for _, dir := range []string{"job-1", "job-2/home/sub"} {
@@ -286,12 +287,86 @@ func TestLeftoversAreRemovedByNew(t *testing.T) {
 	if err := os.Mkdir(other, 0o700); err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(r.config); err != nil {
+	next, err := New(r.config)
+	if err != nil {
 		t.Fatal(err)
 	}
-	entries, err := os.ReadDir(r.config.WorkRoot)
-	if err != nil || len(entries) != 1 || entries[0].Name() != "not-ours" {
-		t.Errorf("left: %v, %v", entries, err)
+	own, err := next.openWorkdir("", identity{}) // as of a job that runs already
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer own.close()
+	wantEntries(t, r.config.WorkRoot, filepath.Base(own.private), "job-1", "job-2", "not-ours")
+	for range 2 { // the second call finds nothing to do
+		if err := next.RemoveLeftovers(); err != nil {
+			t.Fatal(err)
+		}
+		wantEntries(t, r.config.WorkRoot, filepath.Base(own.private), "not-ours")
+	}
+}
+
+func wantEntries(t *testing.T, dir string, want ...string) {
+	t.Helper()
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	for _, e := range entries {
+		got = append(got, e.Name())
+	}
+	slices.Sort(want)
+	if !slices.Equal(got, want) {
+		t.Errorf("%s holds %q, want %q", dir, got, want)
+	}
+}
+
+// What could not be removed is told, and removed by a later call.
+func TestRemoveLeftoversTriesAgain(t *testing.T) {
+	t.Parallel()
+	needsRoot(t)
+	r := newRunner(t, nil)
+	busy := filepath.Join(r.config.WorkRoot, "job-busy")
+	if err := os.Mkdir(busy, 0o700); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Mount("tmpfs", busy, "tmpfs", 0, "size=64k"); err != nil {
+		t.Skipf("cannot mount (this needs CAP_SYS_ADMIN): %v", err)
+	}
+	next, err := New(r.config)
+	if err == nil {
+		err = next.RemoveLeftovers()
+	}
+	if unmount := syscall.Unmount(busy, 0); unmount != nil {
+		t.Fatal(unmount)
+	}
+	if !errors.Is(err, syscall.EBUSY) {
+		t.Fatalf("got %v, want EBUSY", err)
+	}
+	if err := next.RemoveLeftovers(); err != nil {
+		t.Error(err)
+	}
+	wantEntries(t, r.config.WorkRoot)
+}
+
+// A demand for nothing beyond the runtime set is a demand; no demand is none.
+func TestFilesystemObligation(t *testing.T) {
+	t.Parallel()
+	for _, tc := range []struct {
+		demand *Filesystem
+		want   []string
+	}{
+		{nil, nil},
+		{&Filesystem{}, []string{"filesystem"}},
+		{&Filesystem{Read: []string{}, Write: []string{}}, []string{"filesystem"}},
+		{&Filesystem{Read: []string{"/srv"}}, []string{"filesystem", "filesystem.read"}},
+		{&Filesystem{Write: []string{"/srv"}}, []string{"filesystem", "filesystem.write"}},
+	} {
+		job := Job{Profile: ProfileHost, Filesystem: tc.demand}
+		holds, err := admit(&job)
+		if err != nil || !slices.Equal(holds.Missing, tc.want) {
+			t.Errorf("%+v: missing %q (%v), want %q", tc.demand, holds.Missing, err, tc.want)
+		}
 	}
 }
 
@@ -310,10 +385,10 @@ func TestProfiles(t *testing.T) {
 
 	job := command(t, "true")
 	job.Limits = Limits{Memory: 1, PIDs: 1, CPUSeconds: 1, OpenFiles: 1, FileSize: 1}
-	job.Filesystem = Filesystem{Read: []string{"/srv"}, Write: []string{"/srv"}}
+	job.Filesystem = &Filesystem{Read: []string{"/srv"}, Write: []string{"/srv"}}
 	job.Network = NetworkNone
 	obligations := []string{"limits.memory", "limits.pids", "limits.cpu_seconds", "limits.open_files", "limits.file_size",
-		"filesystem.read", "filesystem.write", "network.none"}
+		"filesystem", "filesystem.read", "filesystem.write", "network.none"}
 	confined := []string{"no_new_privs", "rlimits", "capabilities", "landlock_fs", "seccomp", "network", "cgroup"}
 	isolated := append(slices.Clone(confined), "pid_namespace", "mount_namespace", "ipc_namespace", "network_namespace")
 

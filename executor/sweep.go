@@ -12,12 +12,15 @@ const (
 	// huntTime bounds how long one hunt goes on, and huntWait how long it waits for one round's victims before it looks again.
 	huntTime = 5 * time.Second
 	huntWait = 50 * time.Millisecond
-	// settleTime is given to a process that is between two programs to get its new environment.
-	settleTime = time.Millisecond
+	// settleTime is given to a process that is between two programs to get its new environment, settleRounds times. One that still shows none does not
+	// execute: it took its environment out of its memory, as any user's process can, or the kernel has stopped it in the middle.
+	settleTime   = time.Millisecond
+	settleRounds = 50
 )
 
 // Sweep kills every process that carries the mark of one of the jobs, wherever it has moved to, and returns how many it killed. It is for recovery
 // after a crash of the gateway. It looks again until it finds none; if there are still some after 5 s, the error wraps [ErrSurvivors].
+// A process that shows no environment for longer than an execve(2) takes counts as one without the mark: it could have replaced its environment as well.
 //
 // Nothing is killed but processes whose environment holds exactly a mark of the given IDs at the moment, and never the calling process.
 func (r *Runner) Sweep(ctx context.Context, jobIDs []string) (killed int, err error) {
@@ -41,6 +44,7 @@ type hunt struct {
 	// leader, if not 0, is an unreaped process of this gateway, started at the given time, whose descendants alone are hunted. It is spared.
 	leader  int
 	started time.Time
+	settled int // settle rounds since a marked process was seen
 }
 
 // run repeats until nothing is found, because what is killed may have forked in the meantime.
@@ -53,18 +57,46 @@ func (h *hunt) run(ctx context.Context) (killed int, err error) {
 			return len(victims), err
 		}
 		if time.Now().After(deadline) {
-			return len(victims), fmt.Errorf("%w: marked %v, undecided %v", ErrSurvivors, found.marked, found.undecided)
+			if len(found.marked) == 0 {
+				return len(victims), nil
+			}
+			return len(victims), fmt.Errorf("%w: marked %v", ErrSurvivors, found.marked)
 		}
 		if err := ctx.Err(); err != nil {
 			return len(victims), err
 		}
+		if len(found.marked) == 0 {
+			found.marked = h.settle(found.undecided)
+		}
+		if len(found.marked) > 0 {
+			h.settled = 0
+		}
 		for _, pid := range h.kill(found.marked) {
 			victims[pid] = struct{}{}
 		}
-		if len(found.marked) == 0 {
-			time.Sleep(settleTime)
-		}
 	}
+}
+
+// settle looks at the undecided alone until one turns out to be marked, none is undecided any more, or the rounds of this hunt are used up.
+func (h *hunt) settle(pids []int) (marked []int) {
+	for ; len(pids) > 0 && h.settled < settleRounds; h.settled++ {
+		time.Sleep(settleTime)
+		found := h.seek(pids)
+		if len(found.marked) > 0 {
+			return found.marked
+		}
+		pids = found.undecided
+	}
+	return nil
+}
+
+// look is seek, for which the undecided are unmarked once they had their time.
+func (h *hunt) look(pids []int) findings {
+	found := h.seek(pids)
+	if h.settled >= settleRounds {
+		found.undecided = nil
+	}
+	return found
 }
 
 // search looks everywhere, and then at what was started while it looked: a process that it came too late to see may have left a child. It has found
@@ -75,7 +107,7 @@ func (h *hunt) search(deadline time.Time) (findings, error) {
 		return findings{}, err
 	}
 	for {
-		found := h.seek(pids)
+		found := h.look(pids)
 		if !found.none() {
 			return found, nil
 		}

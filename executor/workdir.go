@@ -185,13 +185,30 @@ func prepareWorkRoot(root string) error {
 	return nil
 }
 
-// removeLeftovers removes the private directories of jobs that a crashed gateway ran.
-func removeLeftovers(root string) error {
+// findPrivate lists the private directories in root.
+func findPrivate(root string) (dirs []string, err error) {
 	entries, err := os.ReadDir(root)
 	for _, e := range entries {
 		if strings.HasPrefix(e.Name(), privatePrefix) {
-			err = errors.Join(err, removePrivate(filepath.Join(root, e.Name())))
+			dirs = append(dirs, filepath.Join(root, e.Name()))
 		}
 	}
-	return err
+	return dirs, err
+}
+
+// RemoveLeftovers removes the private directories that were there when New was called: those of jobs that a crashed gateway ran. It is meant to be called
+// once those jobs' processes are gone, see Sweep; it never touches the directory of a job of this Runner. What it cannot remove is named in the error, and
+// tried again by the next call.
+func (r *Runner) RemoveLeftovers() error {
+	r.leftMu.Lock()
+	defer r.leftMu.Unlock()
+	var left []string
+	var errs []error
+	for _, dir := range r.leftovers {
+		if err := removePrivate(dir); err != nil {
+			left, errs = append(left, dir), append(errs, err)
+		}
+	}
+	r.leftovers = left
+	return errors.Join(errs...)
 }

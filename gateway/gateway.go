@@ -30,9 +30,10 @@ type Config struct {
 	// CallbackDue is called after a callback was committed, so that its delivery need not wait for the next look.
 	CallbackDue func()
 
-	Bounds Bounds
-	Limits Limits
-	Host   policy.Host
+	Bounds  Bounds
+	Limits  Limits
+	Host    policy.Host
+	Observe *Observation // nil enforces the policy, as it should be
 
 	Version     string // shown by GET /
 	ReleaseDate string // shown by GET /
@@ -50,24 +51,26 @@ type Limits struct {
 // Gateway admits requests and answers them. Make one with New; it is safe for concurrent use.
 type Gateway struct {
 	verifier    *auth.Verifier
-	analyzer    *shell.Analyzer
 	policy      *policy.Engine
+	judge       judge
 	runner      *executor.Runner
 	journal     *journal.Journal
 	queue       *jobs.Queue
-	callbacks   *callback.Allowlist
 	callbackDue func()
 
 	bounds Bounds
 	limits Limits
-	host   policy.Host
 
 	version, releaseDate string
 	log                  *slog.Logger
 	now                  func() time.Time
 
-	rates   sync.Map // client name -> *rate.Limiter; one per configured client
-	closing atomic.Bool
+	rates      sync.Map // client name -> *rate.Limiter; one per configured client
+	closing    atomic.Bool
+	drained    chan struct{}  // closed when nothing runs any more
+	unrecorded sync.WaitGroup // outcomes that wait for the journal
+	// finishTries is the constant of that name, but in tests.
+	finishTries int
 }
 
 // New returns a Gateway that has not served yet.
@@ -87,10 +90,10 @@ func New(c Config) (*Gateway, error) {
 		c.Now = time.Now
 	}
 	return &Gateway{
-		verifier: c.Verifier, analyzer: c.Analyzer, policy: c.Policy, runner: c.Runner, journal: c.Journal, queue: c.Queue,
-		callbacks: c.Callbacks, callbackDue: c.CallbackDue,
-		bounds: c.Bounds, limits: c.Limits, host: c.Host,
-		version: c.Version, releaseDate: c.ReleaseDate, log: c.Log, now: c.Now,
+		verifier: c.Verifier, policy: c.Policy, runner: c.Runner, journal: c.Journal, queue: c.Queue, callbackDue: c.CallbackDue,
+		judge:  judge{analyzer: c.Analyzer, policy: c.Policy, bounds: c.Bounds, callbacks: c.Callbacks, host: c.Host, available: c.Runner.Check, observe: c.Observe},
+		bounds: c.Bounds, limits: c.Limits,
+		version: c.Version, releaseDate: c.ReleaseDate, log: c.Log, now: c.Now, drained: make(chan struct{}), finishTries: finishTries,
 	}, nil
 }
 

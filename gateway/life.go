@@ -23,10 +23,19 @@ type life struct {
 
 	left  <-chan struct{} // closed when the gateway stops before the job started
 	ended chan struct{}   // closed when there is nothing more to wait for
+	taken chan struct{}   // closed when nobody needs the result any more
 
 	// Valid once ended is closed: the outcome that is on record, or why there is none.
 	result  executor.Result
 	refusal *Error
+}
+
+func (g *Gateway) newLife(request Request) *life {
+	l := &life{g: g, request: request, ended: make(chan struct{}), taken: make(chan struct{})}
+	if !request.Wait {
+		close(l.taken)
+	}
+	return l
 }
 
 // accept commits the nonce, the decision and the job, and hands the job to the queue. A job that gets a slot at once is
@@ -46,11 +55,15 @@ func (g *Gateway) accept(ctx context.Context, nonce auth.Nonce, request Request,
 	}
 	admission := journal.Admission{Nonce: journal.Nonce(nonce), At: g.now(), Job: row, Begin: place.Immediate()}
 	if err := g.journal.Admit(ctx, admission); err != nil {
-		return nil, g.notAdmitted(nonce, err)
+		return nil, g.notAdmitted(err)
 	}
-	l := &life{g: g, request: request, begun: place.Immediate(), ended: make(chan struct{})}
+	l := g.newLife(request)
+	l.begun = place.Immediate()
 	l.ruling.Store(r)
 	l.left = place.Go(request.ID, l.run)
+	if r.observed {
+		g.log.Warn("observed: the policy denies this command, and it runs", "job", request.ID, "client", request.Principal.Client, "decision", r.id)
+	}
 	return l, nil
 }
 
@@ -61,7 +74,7 @@ func (g *Gateway) row(request Request, r *ruling) (*journal.NewJob, error) {
 	if err != nil {
 		return nil, err
 	}
-	decided, err := json.Marshal(r.decision)
+	decided, err := r.record()
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +89,18 @@ func (g *Gateway) row(request Request, r *ruling) (*journal.NewJob, error) {
 	return row, nil
 }
 
-// run is the job's life from its slot to its end. The queue calls it once.
+// run is the job's life from its slot to its end. The queue calls it once. The slot is held until the result has been
+// sent, so that callers who do not read their replies cannot pile up results in memory; a reply that is not taken within
+// replyTime is given up.
 func (l *life) run(ctx context.Context) {
+	l.runToEnd(ctx)
+	select {
+	case <-l.taken:
+	case <-ctx.Done():
+	}
+}
+
+func (l *life) runToEnd(ctx context.Context) {
 	// Whoever waits gets an answer also if what follows panics; the queue logs the panic.
 	l.refusal = &Error{Code: Internal, Message: "the gateway failed while the command ran; its log says why"}
 	defer close(l.ended)
@@ -121,25 +144,52 @@ func (l *life) begin(ctx context.Context) (*executor.Result, error) {
 	}
 }
 
-// tryBegin decides again where it must, and commits that the job runs. An error passes by itself.
+// tryBegin decides again where it must, and commits that the job runs, and under which decision. An error passes by
+// itself.
 func (l *life) tryBegin(ctx context.Context) (*executor.Result, error) {
-	if r := l.ruling.Load(); r == nil || r.decision.Revision != l.g.policy.Status().Revision {
-		again, err := l.g.rule(ctx, l.request)
-		if err != nil {
-			refusal := l.g.refusal(err)
-			if refusal.undecided() {
-				return nil, refusal
-			}
-			return failed(exitNotExecutable, "refused when its turn came: "+refusal.Message), nil
+	start := journal.Start{JobID: l.request.ID, At: l.g.now()}
+	if !l.g.stillRuled(l.ruling.Load()) {
+		switch refusal := l.decideAgain(ctx); {
+		case refusal == nil:
+		case refusal.undecided():
+			return nil, refusal
+		default:
+			l.g.log.Info("refused when its turn came", "job", l.request.ID, "client", l.request.Principal.Client, "code", refusal.Code, "decision", refusal.DecisionID)
+			return failed(exitNotExecutable, "refused when its turn came: "+refusal.Message+" (decision "+refusal.DecisionID+")"), nil
 		}
-		l.ruling.Store(again)
+		r := l.ruling.Load()
+		spec, err := r.record()
+		if err != nil {
+			return nil, err
+		}
+		start.DecisionID, start.Revision, start.Spec = r.id, r.decision.Revision, spec
 	}
-	err := l.g.journal.Begin(ctx, l.request.ID, l.g.now())
+	err := l.g.journal.Begin(ctx, start)
 	if errors.Is(err, journal.ErrState) {
 		return failed(exitNotExecutable, "the journal says that it is not waiting"), nil
 	}
 	l.begun = err == nil
 	return nil, err
+}
+
+// stillRuled tells whether a ruling may be acted on later than it was made: the policy that made it is in force, and it was
+// the policy's. What ran only because the gateway observes is asked about again.
+func (g *Gateway) stillRuled(r *ruling) bool {
+	status := g.policy.Status()
+	return r != nil && !r.observed && status.Ready && status.ActivatedAt.Equal(r.activated)
+}
+
+// decideAgain replaces the ruling by one of the present policy, or answers why there is none.
+func (l *life) decideAgain(ctx context.Context) *Error {
+	r, err := l.g.rule(ctx, l.request)
+	switch {
+	case err != nil:
+		return l.g.refusal(err)
+	case r.refusal != nil:
+		return r.refusal
+	}
+	l.ruling.Store(r)
+	return nil
 }
 
 // execute runs the command. What could not be started is a result too: the job was accepted, so it has an end.
@@ -148,6 +198,9 @@ func (l *life) execute(ctx context.Context) executor.Result {
 	result, err := l.g.runner.Run(ctx, job)
 	if err == nil {
 		return result
+	}
+	if errors.Is(err, executor.ErrCancelledBeforeStart) {
+		return executor.Result{Status: executor.StatusKilled, Cause: context.Cause(ctx)}
 	}
 	l.g.log.Warn("a job could not be started", "job", l.request.ID, "error", err)
 	return *notStarted(err, job)
@@ -158,42 +211,29 @@ func (l *life) end(result executor.Result) {
 	if result.Ended.IsZero() {
 		result.Started, result.Ended = l.g.now(), l.g.now()
 	}
-	if err := l.g.finish(outcomeOf(l.request, result)); err != nil {
-		l.g.log.Error("the outcome of a job cannot be recorded; after a restart it will be reported as interrupted", "job", l.request.ID, "error", err)
+	if err := l.g.finish(outcomeOf(l.request, result), l.recorded); err != nil {
 		l.refusal = &Error{
 			Code: OutcomeNotRecorded, DecisionID: l.decisionID(), Cause: err,
-			Message: fmt.Sprintf("the command ran (%s, exit code %d), but its outcome could not be recorded; look at the gateway's disk", result.Status, result.ExitCode),
+			Message: fmt.Sprintf("the command ran (%s, exit code %d), but its outcome could not be recorded yet; look at the gateway's disk", result.Status, result.ExitCode),
 		}
 		return
 	}
 	l.result, l.refusal = result, nil
 	l.g.log.Info("job ended", "job", l.request.ID, "client", l.request.Principal.Client, "status", result.Status, "exit_code", result.ExitCode,
 		"duration_ms", result.Ended.Sub(result.Started).Milliseconds())
+	l.recorded()
+}
+
+// recorded has the callback delivered, once its job's outcome is on record.
+func (l *life) recorded() {
 	if l.request.Callback != nil {
 		l.g.callbackDue()
 	}
 }
 
-// finishTries bounds how long the outcome of a job is held in memory while the journal cannot be written: about half a
-// minute.
-const finishTries = 12
-
-// finish commits durability point C, before any reply and any callback.
-func (g *Gateway) finish(o journal.Outcome) error {
-	pause := 20 * time.Millisecond
-	for try := 1; ; try++ {
-		err := g.journal.Finish(context.Background(), o)
-		if err == nil || errors.Is(err, journal.ErrState) || try == finishTries {
-			return err
-		}
-		time.Sleep(pause)
-		pause = min(2*pause, 5*time.Second)
-	}
-}
-
 // accepted is the reply to a caller that does not wait.
 func (l *life) accepted() *outcome {
-	return &outcome{JobID: l.request.ID, DecisionID: l.decisionID(), Status: "accepted"}
+	return l.outcome("accepted", nil)
 }
 
 // reply is the answer to a caller that waited.
@@ -201,7 +241,15 @@ func (l *life) reply() (*outcome, *Error) {
 	if l.refusal != nil {
 		return nil, l.refusal
 	}
-	return &outcome{JobID: l.request.ID, DecisionID: l.decisionID(), Status: string(l.result.Status), ending: endingOf(l.ruling.Load(), l.result)}, nil
+	return l.outcome(string(l.result.Status), endingOf(l.ruling.Load(), l.result)), nil
+}
+
+func (l *life) outcome(status string, end *ending) *outcome {
+	o := &outcome{JobID: l.request.ID, DecisionID: l.decisionID(), Status: status, ending: end}
+	if r := l.ruling.Load(); r != nil && r.observed {
+		o.WouldDeny, o.Reasons = true, r.decision.Reasons
+	}
+	return o
 }
 
 // postponed is the reply to a caller that waits for a job which the gateway did not start before it stopped.
@@ -221,7 +269,7 @@ func (l *life) decisionID() string {
 
 // abandoned notes that the caller of a job left, and ends the job where the decision says so.
 func (g *Gateway) abandoned(l *life) {
-	if l.ruling.Load().decision.Obligations.OnDisconnect == "kill" {
+	if l.ruling.Load().obligations.OnDisconnect == "kill" {
 		g.queue.Cancel(l.request.ID)
 		return
 	}

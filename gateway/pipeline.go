@@ -19,6 +19,7 @@ func (g *Gateway) serveShell(w http.ResponseWriter, r *http.Request) {
 		g.reply(w, admitted.accepted(), nil)
 		return
 	}
+	defer close(admitted.taken)
 	select {
 	case <-admitted.ended:
 		data, refusal := admitted.reply()
@@ -30,50 +31,58 @@ func (g *Gateway) serveShell(w http.ResponseWriter, r *http.Request) {
 	}
 }
 
+// verified is a call whose signature holds and whose nonce is reserved.
+type verified struct {
+	principal auth.Principal
+	nonce     auth.Nonce
+	body      []byte
+}
+
 // admit takes a request as far as its acceptance: verified, decoded, decided, committed, and given to the queue.
 func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (*life, error) {
 	// 1. The raw body, the signature over it, the time window, and the nonce reserved in memory.
-	message, err := g.receive(w, r)
+	call, err := g.verify(w, r)
 	if err != nil {
 		return nil, err
 	}
-	principal, nonce, err := g.authenticate(message)
-	if err != nil {
-		return nil, err
-	}
-	ctx := context.WithoutCancel(r.Context())
+	ctx := context.WithoutCancel(r.Context()) // what follows goes on when the caller leaves
 
 	// 2. Strict decoding.
-	order, err := decodeOrder(message.Body)
+	order, err := decodeOrder(call.body)
 	if err != nil {
-		return nil, g.turnAway(ctx, principal, nonce, invalid(err))
+		return nil, g.turnAway(ctx, call, invalid(err))
 	}
-	request := g.request(r, principal, order)
+	request := g.request(r, call.principal, order)
 
 	// 4 to 6. Analysis, decision, and the job tightened to what the decision obliges.
 	ruling, err := g.rule(ctx, request)
 	if err != nil {
-		return nil, g.turnAway(ctx, principal, nonce, err)
+		return nil, g.turnAway(ctx, call, err)
 	}
-
+	if ruling.refusal != nil {
+		return nil, g.turnAway(ctx, call, ruling.refusal)
+	}
 	// 7. Nonce, decision and job, fsynced; 8. run or enqueue. What follows is in life.go.
-	admitted, err := g.accept(ctx, nonce, request, ruling)
+	admitted, err := g.accept(ctx, call.nonce, request, ruling)
 	if err != nil {
-		return nil, g.turnAway(ctx, principal, nonce, err)
+		return nil, g.turnAway(ctx, call, err)
 	}
 	return admitted, nil
 }
 
-// turnAway ends a verified request that is not accepted. One that was decided against keeps its nonce spent, on disk
-// too; one that was turned away for a passing reason gets its nonce back.
-func (g *Gateway) turnAway(ctx context.Context, principal auth.Principal, nonce auth.Nonce, err error) error {
+// turnAway ends a verified call that is not accepted. One that was decided against keeps its nonce spent, on disk too; one
+// that was turned away for a passing reason gets its nonce back.
+func (g *Gateway) turnAway(ctx context.Context, call verified, err error) error {
 	refusal := g.refusal(err)
 	if refusal.undecided() {
-		g.verifier.Release(nonce)
-	} else if unspent := g.spend(ctx, nonce); unspent != nil {
+		g.verifier.Release(call.nonce)
+	} else if unspent := g.spend(ctx, call); unspent != nil {
 		refusal = unspent
+		if refusal.undecided() {
+			g.verifier.Release(call.nonce)
+		}
 	}
-	g.log.Info("refused", "client", principal.Client, "code", refusal.Code, "decision", refusal.DecisionID)
+	g.log.Info("refused", "client", call.principal.Client, "code", refusal.Code, "decision", refusal.DecisionID)
 	g.log.Debug("refused because", "decision", refusal.DecisionID, "message", refusal.Message, "cause", refusal.Cause) // may quote the command
 	return refusal
 }

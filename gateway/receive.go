@@ -3,6 +3,7 @@ package gateway
 import (
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"mime"
 	"net/http"
@@ -14,6 +15,19 @@ import (
 	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/journal"
 )
+
+// verify reads a call and checks who signed it.
+func (g *Gateway) verify(w http.ResponseWriter, r *http.Request) (verified, error) {
+	message, err := g.receive(w, r)
+	if err != nil {
+		return verified{}, err
+	}
+	principal, nonce, err := g.authenticate(message)
+	if err != nil {
+		return verified{}, err
+	}
+	return verified{principal, nonce, message.Body}, nil
+}
 
 // receive reads the raw body, up to its cap, and refuses what no client of this route sends.
 func (g *Gateway) receive(w http.ResponseWriter, r *http.Request) (auth.Message, error) {
@@ -32,21 +46,28 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request) (auth.Message,
 			return none, invalid(&FieldError{"Content-Type", "must be application/json"})
 		}
 	}
+	tooLarge := &Error{Code: TooLarge, Message: fmt.Sprintf("the body is larger than the %d bytes that limits.body allows", g.limits.Body)}
+	if r.ContentLength > g.limits.Body {
+		return none, tooLarge // at once: nobody has to send it first
+	}
 	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.limits.Body))
-	var tooLarge *http.MaxBytesError
+	var overrun *http.MaxBytesError
 	switch {
-	case errors.As(err, &tooLarge):
-		return none, &Error{Code: TooLarge, Message: "the body is larger than limits.body allows"}
+	case errors.As(err, &overrun):
+		return none, tooLarge
 	case err != nil:
 		return none, &Error{Code: InvalidRequest, Message: "body: did not arrive whole", Cause: err}
 	}
 	// The body is there: from now on only the command's own timeout counts.
-	_ = http.NewResponseController(w).SetReadDeadline(time.Time{})
+	connection := http.NewResponseController(w)
+	_ = connection.SetReadDeadline(time.Time{})
+	_ = connection.SetWriteDeadline(time.Time{})
 	return auth.Message{Method: r.Method, Path: r.URL.EscapedPath(), Header: r.Header, Body: body}, nil
 }
 
-// authenticate verifies the signature, counts the call against its client's rate, and reserves the nonce in memory. The
-// nonce comes last: a call that is turned away for its rate may be sent again as it is.
+// authenticate verifies the signature, reserves the nonce in memory, and counts the call against its client's rate: in this
+// order, so that somebody who repeats an overheard call does not use up the client's rate. A call that is turned away for
+// its rate gets its nonce back.
 func (g *Gateway) authenticate(m auth.Message) (auth.Principal, auth.Nonce, error) {
 	now := g.now()
 	principal, nonce, err := g.verifier.Verify(now, m)
@@ -58,14 +79,15 @@ func (g *Gateway) authenticate(m auth.Message) (auth.Principal, auth.Nonce, erro
 	case err != nil:
 		return principal, nonce, &Error{Code: BadSignature, Message: "the signature is not that of a known client; compare the secret"}
 	}
-	if !g.limiter(principal.Client).AllowN(now, 1) {
-		return principal, nonce, &Error{Code: RateLimited, Message: "this client sends more calls than limits.rate allows; try again", RetryAfter: time.Second}
-	}
 	switch err := g.verifier.Reserve(nonce); {
 	case errors.Is(err, auth.ErrReplayed):
 		return principal, nonce, replayed()
 	case err != nil: // it grew too old between the two checks
 		return principal, nonce, stale()
+	}
+	if !g.limiter(principal.Client).AllowN(now, 1) {
+		g.verifier.Release(nonce)
+		return principal, nonce, &Error{Code: RateLimited, Message: "this client sends more calls than limits.rate allows; try again", RetryAfter: time.Second}
 	}
 	return principal, nonce, nil
 }
@@ -77,23 +99,27 @@ func (g *Gateway) request(r *http.Request, principal auth.Principal, order Order
 }
 
 // spend commits the nonce of a request that was refused.
-func (g *Gateway) spend(ctx context.Context, nonce auth.Nonce) *Error {
-	if err := g.journal.Admit(ctx, journal.Admission{Nonce: journal.Nonce(nonce), At: g.now()}); err != nil {
-		return g.notAdmitted(nonce, err)
+func (g *Gateway) spend(ctx context.Context, call verified) *Error {
+	if err := g.journal.Admit(ctx, journal.Admission{Nonce: journal.Nonce(call.nonce), At: g.now()}); err != nil {
+		return g.notAdmitted(err)
 	}
 	return nil
 }
 
 // notAdmitted says why the journal did not take a request. Nothing has run.
-func (g *Gateway) notAdmitted(nonce auth.Nonce, err error) *Error {
+func (g *Gateway) notAdmitted(err error) *Error {
 	switch {
 	case errors.Is(err, journal.ErrNonceUsed):
 		return replayed()
 	case errors.Is(err, journal.ErrNonceForgotten):
 		return stale()
 	}
-	g.verifier.Release(nonce)
-	return &Error{Code: JournalUnavailable, Message: "the journal cannot be written, so nothing was run; look at the gateway's disk and log", Cause: err, RetryAfter: 10 * time.Second}
+	g.log.Error("a request was refused because the journal cannot be written", "error", err)
+	message := "the journal cannot be written, so nothing was run; the gateway's log says why"
+	if errors.Is(err, journal.ErrNoSpace) {
+		message = "nothing was run: the disk of the gateway's state directory is full; the gateway resumes by itself when there is room"
+	}
+	return &Error{Code: JournalUnavailable, Message: message, Cause: err, RetryAfter: 10 * time.Second}
 }
 
 func stale() *Error {

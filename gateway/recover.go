@@ -12,25 +12,24 @@ import (
 // Recover brings the journal of an earlier process in order, before anything is served. What was running has been
 // interrupted: its leftover processes are killed, its outcome says so, and its callback too. Nothing that may have begun
 // is run again. What was accepted and never started takes its place in the queue, and is decided again when its turn
-// comes.
+// comes. An error means that the journal cannot be read or written at all; a single job that cannot be recovered ends as
+// failed.
 func (g *Gateway) Recover(ctx context.Context) error {
 	running, err := g.journal.Running(ctx)
 	if err != nil {
 		return fmt.Errorf("reading interrupted jobs: %w", err)
 	}
-	if err := g.interrupt(ctx, running); err != nil {
-		return err
+	g.killLeftovers(ctx, running)
+	for _, row := range running {
+		result := executor.Result{Status: executor.StatusInterrupted, Started: row.StartedAt, Ended: g.now()}
+		g.endStored(requestOf(row), result)
 	}
 	waiting, err := g.journal.Waiting(ctx)
 	if err != nil {
 		return fmt.Errorf("reading waiting jobs: %w", err)
 	}
 	for _, row := range waiting {
-		l := &life{g: g, ended: make(chan struct{})}
-		if err := json.Unmarshal(row.Request, &l.request); err != nil {
-			return fmt.Errorf("job %s: its request cannot be read: %w", row.ID, err)
-		}
-		g.queue.AdmitStored(row.ID, l.run)
+		g.resume(row)
 	}
 	if len(running)+len(waiting) > 0 {
 		g.log.Info("recovered the journal", "interrupted", len(running), "waiting", len(waiting))
@@ -38,38 +37,64 @@ func (g *Gateway) Recover(ctx context.Context) error {
 	return nil
 }
 
-// interrupt ends the jobs that an earlier process left running.
-func (g *Gateway) interrupt(ctx context.Context, rows []journal.Job) error {
-	if len(rows) == 0 {
-		return nil
-	}
+// killLeftovers kills what interrupted jobs left running, and removes the private directories of earlier jobs. What cannot
+// be killed is told to the log: it must not keep the gateway from serving.
+func (g *Gateway) killLeftovers(ctx context.Context, rows []journal.Job) {
 	ids := make([]string, len(rows))
 	for i, row := range rows {
 		ids[i] = row.ID
 	}
 	killed, err := g.runner.Sweep(ctx, ids)
-	if err != nil {
-		return fmt.Errorf("killing what interrupted jobs left behind: %w", err)
-	}
 	if killed > 0 {
 		g.log.Warn("killed processes that interrupted jobs left behind", "processes", killed)
 	}
-	for _, row := range rows {
-		var request Request
-		if err := json.Unmarshal(row.Request, &request); err != nil {
-			return fmt.Errorf("job %s: its request cannot be read: %w", row.ID, err)
-		}
-		result := executor.Result{Status: executor.StatusInterrupted, Started: row.StartedAt, Ended: g.now()}
-		if err := g.journal.Finish(ctx, outcomeOf(request, result)); err != nil {
-			return fmt.Errorf("job %s: recording that it was interrupted: %w", row.ID, err)
-		}
+	if err != nil { // they may still use their directories
+		g.log.Error("processes that interrupted jobs left behind may still run", "error", err)
+		return
 	}
-	return nil
+	if err := g.runner.RemoveLeftovers(); err != nil {
+		g.log.Warn("private directories of earlier jobs could not be removed", "error", err)
+	}
+}
+
+// requestOf is the request of a job in the journal. Of one that cannot be read, only the ID is known.
+func requestOf(row journal.Job) Request {
+	var request Request
+	if err := json.Unmarshal(row.Request, &request); err != nil || request.ID != row.ID {
+		request = Request{ID: row.ID, Time: row.AcceptedAt}
+	}
+	return request
+}
+
+// resume gives a job that an earlier process accepted its place in the queue, for a client as it is configured today.
+func (g *Gateway) resume(row journal.Job) {
+	request := requestOf(row)
+	request.Wait = false // whoever waited is gone
+	today, known := g.verifier.Principal(request.Principal.Client)
+	if !known {
+		result := failed(exitNotExecutable, "its client is not in the gateway's configuration any more")
+		result.Started, result.Ended = g.now(), g.now()
+		g.endStored(request, *result)
+		return
+	}
+	today.KeyID = request.Principal.KeyID
+	request.Principal = today
+	g.queue.AdmitStored(row.ID, g.newLife(request).run)
+}
+
+// endStored records the end of a job that does not run.
+func (g *Gateway) endStored(request Request, result executor.Result) {
+	if err := g.finish(outcomeOf(request, result), g.callbackDue); err != nil {
+		g.log.Error("the end of an earlier job cannot be recorded yet", "job", request.ID, "status", result.Status, "error", err)
+	}
 }
 
 // Drain stops admitting and waits for what runs. When ctx ends first, what still runs is killed and recorded as killed.
 // What waits stays in the journal for the next start.
 func (g *Gateway) Drain(ctx context.Context) error {
 	g.closing.Store(true)
-	return g.queue.Drain(ctx)
+	err := g.queue.Drain(ctx)
+	close(g.drained)
+	g.unrecorded.Wait()
+	return err
 }

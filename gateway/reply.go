@@ -22,13 +22,14 @@ type outcome struct {
 	JobID      string `json:"job_id"`
 	DecisionID string `json:"decision_id"`
 	Status     string `json:"status"`
+	// WouldDeny says that the policy denies the command, which ran because the gateway observes; for Reasons.
+	WouldDeny bool     `json:"would_deny,omitempty"`
+	Reasons   []string `json:"reasons,omitempty"`
 	*ending
 }
 
-// ending is what is known once a job has ended.
+// ending is what is known once a job has ended, but for its output.
 type ending struct {
-	Stdout     string   `json:"stdout"`
-	Stderr     string   `json:"stderr"`
 	ExitCode   int      `json:"exit_code"`
 	Signal     string   `json:"signal"`
 	Truncated  bool     `json:"truncated"`
@@ -36,26 +37,86 @@ type ending struct {
 	Profile    string   `json:"profile"`
 	Enforced   []string `json:"enforced"`
 	Missing    []string `json:"missing"`
+
+	stdout, stderr []byte
 }
 
 // reply sends a result or, when refusal is not nil, a refusal.
 func (g *Gateway) reply(w http.ResponseWriter, data *outcome, refusal *Error) {
-	status, body := http.StatusOK, envelope{OK: true, Data: data}
-	if refusal != nil {
-		status = refusal.Status()
-		body = envelope{Message: refusal.Message, Reason: refusal.Code, Reasons: refusal.Reasons, DecisionID: refusal.DecisionID}
-		if refusal.RetryAfter > 0 {
-			seconds := max(1, int((refusal.RetryAfter+time.Second-1)/time.Second))
-			w.Header().Set("Retry-After", strconv.Itoa(seconds))
-		}
+	switch {
+	case refusal != nil:
+		retryAfter(w, refusal)
+		g.send(w, refusal.Status(), mediaJSON, envelope{
+			Message: refusal.Message, Reason: refusal.Code, Reasons: refusal.Reasons, DecisionID: refusal.DecisionID,
+		})
+	case data.ending == nil:
+		g.send(w, http.StatusOK, mediaJSON, envelope{OK: true, Data: data})
+	default:
+		g.sendOutput(w, data)
 	}
-	w.Header().Set("Content-Type", "application/json; charset=utf-8")
-	w.Header().Set("Cache-Control", "no-store")
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(replyTime))
-	w.WriteHeader(status)
-	enc := json.NewEncoder(w) // replaces invalid UTF-8 of a command's output by U+FFFD
+}
+
+// sendOutput sends a result with its output, which is written in pieces: as JSON it may be six times as long.
+func (g *Gateway) sendOutput(w http.ResponseWriter, data *outcome) {
+	head, err := json.Marshal(data)
+	if err != nil {
+		g.reply(w, nil, g.refusal(err))
+		return
+	}
+	begin(w, http.StatusOK, mediaJSON)
+	out := jsonWriter{w: w}
+	out.raw(`{"ok":true,"message":"","data":`)
+	out.raw(string(head[:len(head)-1])) // without the closing brace: two members are still to come
+	out.raw(`,"stdout":`)
+	out.text(data.stdout)
+	out.raw(`,"stderr":`)
+	out.text(data.stderr)
+	out.raw("}}\n")
+	if out.err != nil {
+		g.log.Debug("the caller left before the reply was sent", "job", data.JobID, "error", out.err)
+	}
+}
+
+// problem sends a refusal of the native API, as RFC 9457 has it. Its members beyond the RFC's are those of envelope.
+func (g *Gateway) problem(w http.ResponseWriter, refusal *Error) {
+	retryAfter(w, refusal)
+	g.send(w, refusal.Status(), mediaProblem, struct {
+		Type       string   `json:"type"`
+		Title      string   `json:"title"`
+		Status     int      `json:"status"`
+		Detail     string   `json:"detail"`
+		Reason     Code     `json:"reason"`
+		Reasons    []string `json:"reasons,omitempty"`
+		DecisionID string   `json:"decision_id,omitempty"`
+	}{"about:blank", http.StatusText(refusal.Status()), refusal.Status(), refusal.Message, refusal.Code, refusal.Reasons, refusal.DecisionID})
+}
+
+const (
+	mediaJSON    = "application/json; charset=utf-8"
+	mediaProblem = "application/problem+json"
+)
+
+func retryAfter(w http.ResponseWriter, refusal *Error) {
+	if refusal.RetryAfter > 0 {
+		seconds := max(1, int((refusal.RetryAfter+time.Second-1)/time.Second))
+		w.Header().Set("Retry-After", strconv.Itoa(seconds))
+	}
+}
+
+// send writes one JSON value.
+func (g *Gateway) send(w http.ResponseWriter, status int, media string, body any) {
+	begin(w, status, media)
+	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(body); err != nil {
 		g.log.Debug("the caller left before the reply was sent", "error", err)
 	}
+}
+
+// begin sends the head of a reply, whose rest has replyTime to be taken.
+func begin(w http.ResponseWriter, status int, media string) {
+	w.Header().Set("Content-Type", media)
+	w.Header().Set("Cache-Control", "no-store")
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(replyTime))
+	w.WriteHeader(status)
 }

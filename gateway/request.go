@@ -20,13 +20,21 @@ type Request struct {
 
 // Order is the part of a Request that its body carries.
 type Order struct {
-	Command string `json:"command"`
+	Command string `json:"command,omitempty"`
+	// Argv is an argument vector in place of a command string; nil where there is a string.
+	Argv []string `json:"argv,omitempty"`
 	// Wait tells whether the caller wants the result in the reply.
 	Wait bool `json:"wait"`
 	// Workdir is the directory asked for, as it was asked for; "" means a private empty one.
 	Workdir string `json:"workdir,omitempty"`
 	// Env holds the variables asked for, in the caller's order, each key once.
 	Env []Variable `json:"env,omitempty"`
+	// Stdin is the command's standard input; nil where there is none.
+	Stdin *string `json:"stdin,omitempty"`
+	// Timeout is the longest the caller wants the command to run; 0 leaves it to the decision.
+	Timeout time.Duration `json:"timeout,omitempty"`
+	// Labels are the caller's own, for policies and listings.
+	Labels map[string]string `json:"labels,omitempty"`
 	// Callback is nil when none was asked for.
 	Callback *callback.Destination `json:"callback,omitempty"`
 }

@@ -3,6 +3,7 @@ package gateway
 import (
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -19,10 +20,19 @@ const (
 func (g *Gateway) Handler() http.Handler {
 	// The router sees the path as it was sent: what is signed is what is matched, without cleaning or decoding.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	router.HandleFunc("/", g.serveWelcome).Methods(http.MethodGet, http.MethodHead)
-	router.HandleFunc("/shell", g.serveShell).Methods(http.MethodPost)
+	for _, route := range []struct {
+		path    string
+		methods []string
+		serve   http.HandlerFunc
+	}{
+		{"/", []string{http.MethodGet, http.MethodHead}, g.serveWelcome},
+		{"/shell", []string{http.MethodPost}, g.serveShell},
+		{"/v1/decisions", []string{http.MethodPost}, g.serveDecision},
+	} {
+		router.HandleFunc(route.path, route.serve).Methods(route.methods...)
+		router.HandleFunc(route.path, g.refuseMethod(route.methods))
+	}
 	router.NotFoundHandler = g.refuseWith(&Error{Code: NotFound, Message: "there is nothing here; commands go to POST /shell"})
-	router.MethodNotAllowedHandler = g.refuseWith(&Error{Code: MethodNotAllowed, Message: "this method is not for this path; commands go to POST /shell"})
 	return boundConnection(router)
 }
 
@@ -32,20 +42,36 @@ func (g *Gateway) serveWelcome(w http.ResponseWriter, r *http.Request) {
 	fmt.Fprintf(w, "Welcome to Sidegate, a gateway for host commands\n* Version: %s\n* Release Date: %s\n", g.version, g.releaseDate)
 }
 
-// refuseWith answers every request with one refusal.
-func (g *Gateway) refuseWith(refusal *Error) http.Handler {
-	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) { g.reply(w, nil, refusal) })
+// refuseMethod answers methods that a path does not have.
+func (g *Gateway) refuseMethod(allowed []string) http.HandlerFunc {
+	allow := strings.Join(allowed, ", ")
+	refuse := g.refuseWith(&Error{Code: MethodNotAllowed, Message: "this path takes " + allow + " only"})
+	return func(w http.ResponseWriter, r *http.Request) {
+		w.Header().Set("Allow", allow)
+		refuse(w, r)
+	}
 }
 
-// boundConnection gives every request a time by which its body has to be there, and takes away the deadline that the
-// reply before it left on a connection that is kept. http.Server.ReadTimeout would go on counting while a command runs,
-// and end the request's context in the middle of it.
+// refuseWith answers every request with one refusal.
+func (g *Gateway) refuseWith(refusal *Error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/v1/") {
+			g.problem(w, refusal)
+			return
+		}
+		g.reply(w, nil, refusal)
+	}
+}
+
+// boundConnection gives every request a time by which its body has to be there and its reply be taken. A route whose work
+// may take longer lifts both once it has the body. http.Server's ReadTimeout and WriteTimeout would go on counting while a
+// command runs, and end the request in the middle of it.
 func boundConnection(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// An error means a writer without deadlines (a test's recorder), which has no connection to protect either.
 		connection := http.NewResponseController(w)
 		_ = connection.SetReadDeadline(time.Now().Add(bodyTime))
-		_ = connection.SetWriteDeadline(time.Time{})
+		_ = connection.SetWriteDeadline(time.Now().Add(bodyTime + replyTime))
 		next.ServeHTTP(w, r)
 	})
 }

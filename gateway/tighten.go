@@ -48,10 +48,10 @@ const (
 	modeShell  = "shell"
 )
 
-// tighten turns an allowed decision into the job that runs. Obligations narrow what the bounds permit; one that goes
-// beyond them refuses the request. It is a pure function: nothing of the job comes from anywhere but its arguments.
-func (b Bounds) tighten(req Request, workdir string, a shell.Analysis, o policy.Obligations) (executor.Job, error) {
-	var beyond []string
+// tighten turns an allowed decision into the job that runs. Obligations narrow what the bounds permit; where one goes
+// beyond them, the answer is why, and no job. It is a pure function: nothing of the job comes from anywhere but its
+// arguments.
+func (b Bounds) tighten(req Request, workdir string, a shell.Analysis, o policy.Obligations) (_ executor.Job, beyond []string) {
 	refuse := func(format string, args ...any) { beyond = append(beyond, fmt.Sprintf(format, args...)) }
 
 	profile := o.Profile
@@ -79,16 +79,16 @@ func (b Bounds) tighten(req Request, workdir string, a shell.Analysis, o policy.
 		refuse("%s", err)
 	}
 	if len(beyond) > 0 {
-		return executor.Job{}, denied(beyond)
+		return executor.Job{}, beyond
 	}
 	job := executor.Job{
 		ID: req.ID, Argv: argv, Program: program, Workdir: workdir, Env: env,
 		Profile: executor.Profile(profile), BestEffort: o.BestEffort, User: user,
-		Timeout: within(o.Timeout, b.Timeout, b.MaxTimeout), MaxOutput: within(o.MaxOutput, b.MaxOutput, b.MaxOutput),
+		Timeout: b.timeout(req.Timeout, o.Timeout), MaxOutput: within(o.MaxOutput, b.MaxOutput, b.MaxOutput),
 		Limits: executor.Limits(o.Limits), Network: executor.Network(o.Network),
 	}
 	if o.Filesystem != nil {
-		job.Filesystem = executor.Filesystem{Read: o.Filesystem.Read, Write: o.Filesystem.Write}
+		job.Filesystem = &executor.Filesystem{Read: o.Filesystem.Read, Write: o.Filesystem.Write}
 	}
 	return job, nil
 }
@@ -103,11 +103,11 @@ func (b Bounds) direct(a shell.Analysis, mode string) ([]string, executor.Progra
 	if !slices.Contains(b.Modes, mode) {
 		return nil, none, fmt.Errorf("the policy asks for mode %q, which executor.allow.modes does not list", mode)
 	}
-	if mode == modeShell {
-		return nil, none, errors.New("the policy allows this, but it needs a shell, and this version runs single commands only: send each command as a call of its own")
-	}
 	if a.Class != shell.ClassSimple || len(a.Commands) == 0 {
-		return nil, none, fmt.Errorf("the policy asks for mode direct, which runs one plain command and not a command line of class %s", a.Class)
+		return nil, none, errors.New(needsShell(a, mode))
+	}
+	if mode == modeShell {
+		return nil, none, errors.New("the policy asks for mode shell, which this version does not have: it runs one plain command without a shell")
 	}
 	command := a.Commands[0]
 	argv := make([]string, len(command.Argv))
@@ -123,17 +123,48 @@ func (b Bounds) direct(a shell.Analysis, mode string) ([]string, executor.Progra
 	return argv, executor.Program(*command.Program), nil
 }
 
-// settable are dangerous variables that a decision may set, though never pass on from a request: those with which a policy
-// takes a program's own configuration away, a repository's hooks or a pager. They reach one program that the policy grants
-// anyway, not the loader, a shell or an interpreter, so they give a policy nothing that it could not grant.
-var settable = []string{"GIT_*", "PAGER", "MANPAGER", "SYSTEMD_PAGER", "SYSTEMD_PAGERSECURE", "SYSTEMD_COLORS"}
+// needsShell says why a command line cannot run without a shell, and what its caller can do about it.
+func needsShell(a shell.Analysis, mode string) string {
+	if a.ParseError != nil {
+		return "the command cannot be analyzed: " + *a.ParseError
+	}
+	if a.Class == shell.ClassEmpty || len(a.Commands) == 0 {
+		return "the command is empty"
+	}
+	allowed := ""
+	if mode == modeShell {
+		allowed = "the policy allows this, but "
+	}
+	var advice []string
+	for _, c := range a.Commands {
+		if len(c.Assignments) > 0 {
+			advice = append(advice, "send variables in envs")
+		}
+		for _, r := range c.Redirects {
+			switch {
+			case r.Mode == "dup":
+				advice = append(advice, "leave "+r.Op+" out, since stdout and stderr are returned apart")
+			case r.Mode == "read":
+				advice = append(advice, "name the file as an operand, if the command takes one")
+			default:
+				advice = append(advice, "leave redirects out, since the output is returned")
+			}
+		}
+	}
+	if len(a.Commands) > 1 || len(advice) == 0 {
+		advice = append(advice, "send each command as a call of its own, with plain words")
+	}
+	slices.Sort(advice)
+	return allowed + "it needs a shell, and this version runs one plain command at a time: " + strings.Join(slices.Compact(advice), "; ")
+}
 
 // environment builds a command's variables from nothing: PATH is the gateway's; the rest is what the decision sets and
-// what it passes on of the request. A dangerous variable needs the operator's word too.
+// what it passes on of the request, which is everything where it does not say. A dangerous variable needs the operator's
+// word too.
 func (b Bounds) environment(asked []Variable, o policy.Env) ([]string, error) {
 	env := map[string]string{}
 	for _, v := range asked {
-		if !slices.Contains(o.Pass, v.Key) {
+		if o.Pass != nil && !slices.Contains(o.Pass, v.Key) {
 			continue
 		}
 		if !b.permits(v.Key) {
@@ -144,8 +175,8 @@ func (b Bounds) environment(asked []Variable, o policy.Env) ([]string, error) {
 	for key, value := range o.Set {
 		switch {
 		case !envKey.MatchString(key) || strings.ContainsRune(value, 0):
-			return nil, fmt.Errorf("the policy sets %q, which is not an environment variable", printable(key))
-		case !b.permits(key) && !listed(settable, key):
+			return nil, fmt.Errorf("the policy sets %q, which is not an environment variable", printable(key, maxName))
+		case !b.permits(key) && !isNeutral(o.Set, key):
 			return nil, beyondEnv(key)
 		}
 		env[key] = value
@@ -175,6 +206,14 @@ func listed(list []string, name string) bool {
 		}
 		return entry == name
 	})
+}
+
+// timeout is the shorter of what the caller asked for and what the decision says, or the default, below the ceiling.
+func (b Bounds) timeout(asked, decided time.Duration) time.Duration {
+	if asked > 0 && (decided <= 0 || asked < decided) {
+		decided = asked
+	}
+	return within(decided, b.Timeout, b.MaxTimeout)
 }
 
 // within returns the asked value, at most the ceiling, or the default where none was asked for.

@@ -1,10 +1,13 @@
 package gateway
 
 import (
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/internal/journal"
@@ -22,7 +25,8 @@ func inputOf(req Request, workdir string, a shell.Analysis, host policy.Host) po
 			Roles: req.Principal.Roles, Labels: req.Principal.Labels,
 		},
 		Request: policy.Request{
-			ID: req.ID, Time: req.Time, Command: req.Command, Workdir: workdir, Wait: req.Wait,
+			ID: req.ID, Time: req.Time, Command: req.Command, Argv: req.Argv, Workdir: workdir, Wait: req.Wait,
+			TimeoutMS: req.Timeout.Milliseconds(), Labels: req.Labels, Stdin: stdinInput(req.Stdin),
 			Env: make(map[string]string, len(req.Env)),
 		},
 		Shell: shellInput(a),
@@ -40,6 +44,21 @@ func inputOf(req Request, workdir string, a shell.Analysis, host policy.Host) po
 	slices.Sort(in.Request.EnvDangerous)
 	if c := req.Callback; c != nil {
 		in.Request.Callback = &policy.Callback{Scheme: c.Scheme, Host: c.Host, Port: c.Port, Path: c.Path, Query: c.Query}
+	}
+	return in
+}
+
+// maxStdinText is the longest standard input that a policy gets to read; of a longer one it gets size and digest.
+const maxStdinText = 4 << 10
+
+func stdinInput(stdin *string) *policy.Stdin {
+	if stdin == nil {
+		return nil
+	}
+	digest := sha256.Sum256([]byte(*stdin))
+	in := &policy.Stdin{Size: int64(len(*stdin)), SHA256: hex.EncodeToString(digest[:])}
+	if len(*stdin) <= maxStdinText {
+		in.Text = stdin
 	}
 	return in
 }
@@ -104,25 +123,40 @@ func stream(kept []byte, written int64) journal.Stream {
 	return journal.Stream{Data: kept, Bytes: max(written, int64(len(kept))), Truncated: written > int64(len(kept))}
 }
 
-// callbackBody is what Func's API takes: the keyword arguments of the function that is called.
+// callbackBody is what Func's API takes: the keyword arguments of the function that is called. These two have no place for
+// a status, so what ended otherwise than by itself says so in a last line of stderr.
 func callbackBody(result executor.Result) []byte {
 	type output struct {
 		Stdout string `json:"stdout"`
 		Stderr string `json:"stderr"`
 	}
+	stderr := string(result.Stderr)
+	if note, ok := endNotes[result.Status]; ok {
+		if stderr != "" && !strings.HasSuffix(stderr, "\n") {
+			stderr += "\n"
+		}
+		stderr += "sidegate: " + note + "\n"
+	}
 	body, err := json.Marshal(struct {
 		Kwargs output `json:"kwargs"`
-	}{output{string(result.Stdout), string(result.Stderr)}})
+	}{output{string(result.Stdout), stderr}})
 	if err != nil {
 		panic("gateway: two strings cannot be encoded: " + err.Error())
 	}
 	return body
 }
 
+// endNotes says in words how a command ended that did not end by itself.
+var endNotes = map[executor.Status]string{
+	executor.StatusInterrupted: "the gateway ended while the command ran; how far it came is not known, and it is not run again",
+	executor.StatusTimedOut:    "the command was ended because its time was over",
+	executor.StatusKilled:      "the command was ended before it was done",
+}
+
 // endingOf is what the caller learns of a job's end.
 func endingOf(r *ruling, result executor.Result) *ending {
 	return &ending{
-		Stdout: string(result.Stdout), Stderr: string(result.Stderr),
+		stdout: result.Stdout, stderr: result.Stderr,
 		ExitCode: result.ExitCode, Signal: result.Signal, Truncated: result.Truncated,
 		DurationMS: result.Ended.Sub(result.Started).Milliseconds(),
 		Profile:    string(r.job.Profile), Enforced: listOf(result.Enforced), Missing: listOf(result.Missing),

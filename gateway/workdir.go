@@ -3,11 +3,13 @@ package gateway
 import (
 	"errors"
 	"os"
+	"path"
 	"path/filepath"
+	"strings"
 )
 
-// errWorkdir is the one answer for every directory that cannot be used, so that a caller whose policy shows it nothing
-// cannot learn from the difference what exists on the host.
+// errWorkdir is the one answer for every directory that cannot be used. It is given only where the policy allows the
+// directory: elsewhere a caller is denied in the same words whether there is such a directory or not.
 var errWorkdir = errors.New("is not a directory that commands can run in")
 
 // realWorkdir returns the path free of symbolic links that a requested directory stands for; "" stays "". What is decided
@@ -15,6 +17,9 @@ var errWorkdir = errors.New("is not a directory that commands can run in")
 func realWorkdir(asked string) (string, error) {
 	if asked == "" {
 		return "", nil
+	}
+	if path.Clean(asked) == "/proc" || strings.HasPrefix(path.Clean(asked), "/proc/") {
+		return "", errWorkdir // its links lead to what other processes have open
 	}
 	dir, err := filepath.EvalSymlinks(asked)
 	if err != nil {

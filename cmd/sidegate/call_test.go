@@ -27,6 +27,7 @@ type misbehaving struct {
 	contentType          string
 	unsigned, leaveEarly bool
 	copies               int
+	length               int64
 	await                bool
 	get                  string
 }
@@ -45,6 +46,7 @@ func callMain() {
 	flag.StringVar(&c.contentType, "type", "application/json", "")
 	flag.BoolVar(&c.unsigned, "unsigned", false, "")
 	flag.BoolVar(&c.leaveEarly, "leave", false, "close the connection once the call is sent")
+	flag.Int64Var(&c.length, "length", -1, "in place of the body's length")
 	flag.IntVar(&c.copies, "copies", 1, "send the same call so often at once, and print the sorted statuses")
 	flag.StringVar(&c.get, "get", "", "get a URL, and print status and body")
 	flag.BoolVar(&c.await, "await", false, "wait until GET / answers, and end")
@@ -97,7 +99,10 @@ func (c *misbehaving) message(body []byte) ([]byte, error) {
 	if c.contentType != "" {
 		fmt.Fprintf(&m, "Content-Type: %s\r\n", c.contentType)
 	}
-	fmt.Fprintf(&m, "Content-Length: %d\r\n\r\n", len(body))
+	if c.length < 0 {
+		c.length = int64(len(body))
+	}
+	fmt.Fprintf(&m, "Content-Length: %d\r\n\r\n", c.length)
 	m.Write(body)
 	return m.Bytes(), nil
 }
@@ -117,8 +122,10 @@ func exchange(message []byte) (int, string, error) {
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	if after := resp.Header.Get("Retry-After"); after != "" {
-		body = append(body, "Retry-After: "+after...)
+	for _, name := range []string{"Retry-After", "Allow"} {
+		if value := resp.Header.Get(name); value != "" {
+			body = append(body, "\n"+name+": "+value...)
+		}
 	}
 	return resp.StatusCode, string(body), err
 }

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -13,6 +14,7 @@ import (
 
 	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/internal/config"
+	"github.com/sidegate/sidegate/internal/daemon"
 )
 
 // diagnosis is what doctor finds.
@@ -37,7 +39,7 @@ func newDoctorCommand() *cobra.Command {
 		Short: "Say what this host can enforce, and what is misconfigured",
 		Args:  cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
-			d := diagnose(file, cmd.Flags().Changed("config"))
+			d := diagnose(cmd.Context(), file, cmd.Flags().Changed("config"))
 			if err := d.print(cmd.OutOrStdout(), asJSON); err != nil {
 				return err
 			}
@@ -53,7 +55,7 @@ func newDoctorCommand() *cobra.Command {
 }
 
 // diagnose looks at the host and, where there is one or one was named, at the configuration.
-func diagnose(file string, named bool) diagnosis {
+func diagnose(ctx context.Context, file string, named bool) diagnosis {
 	d := diagnosis{Config: file, Problems: []string{}}
 	for _, s := range executor.Profiles() {
 		d.Profiles = append(d.Profiles, profileSupport{string(s.Profile), s.Available, s.Enforced, s.Missing})
@@ -62,9 +64,12 @@ func diagnose(file string, named bool) diagnosis {
 		d.Config = ""
 		return d
 	}
-	if _, err := config.Load(file); err != nil {
+	c, err := config.Load(file)
+	if err != nil {
 		d.Problems = strings.Split(configError(file, err).Error(), "\n")
+		return d
 	}
+	d.Problems = append(d.Problems, daemon.Check(ctx, c)...)
 	return d
 }
 

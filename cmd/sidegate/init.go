@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"crypto/rand"
 	"encoding/base64"
 	"errors"
@@ -8,10 +9,13 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
+	"syscall"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sidegate/sidegate/internal/config"
+	"github.com/sidegate/sidegate/internal/daemon"
 	"github.com/sidegate/sidegate/policies"
 )
 
@@ -31,7 +35,7 @@ the starter policy and its tests, and state/ for the journal. They work as they 
 			if err != nil {
 				return err
 			}
-			if err := o.initialize(dir); err != nil {
+			if err := o.initialize(cmd.Context(), dir); err != nil {
 				return err
 			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), `Wrote %[1]s:
@@ -60,18 +64,14 @@ type initOptions struct {
 	profile             string
 }
 
-// initialize writes everything into dir, which must be absent or empty of the files it writes. What it began and could
-// not finish it takes away again.
-func (o initOptions) initialize(dir string) (err error) {
+// initialize writes everything into dir, which must be absent, or empty and nobody else's. What it began and could not
+// finish it takes away again.
+func (o initOptions) initialize(ctx context.Context, dir string) (err error) {
 	if o.profile != "readonly" {
 		return fmt.Errorf("--profile %s is not known; this version has: readonly", o.profile)
 	}
-	if entries, err := os.ReadDir(dir); err == nil && len(entries) > 0 {
-		return fmt.Errorf("%s is not empty; name a new directory, or remove what is in it", dir)
-	}
-	_, statErr := os.Stat(dir)
-	made := errors.Is(statErr, fs.ErrNotExist)
-	if err := os.MkdirAll(dir, 0o755); err != nil {
+	made, err := claim(dir)
+	if err != nil {
 		return err
 	}
 	defer func() {
@@ -89,7 +89,7 @@ func (o initOptions) initialize(dir string) (err error) {
 	if err := create(filepath.Join(dir, "func.secret"), []byte(base64.RawURLEncoding.EncodeToString(secret)+"\n"), 0o600); err != nil {
 		return err
 	}
-	if err := os.CopyFS(filepath.Join(dir, "policies"), policies.FS); err != nil {
+	if err := writePolicies(filepath.Join(dir, "policies")); err != nil {
 		return err
 	}
 	text := config.Starter(config.StarterOptions{
@@ -99,8 +99,66 @@ func (o initOptions) initialize(dir string) (err error) {
 	if err := create(file, text, 0o644); err != nil {
 		return err
 	}
-	_, err = config.Load(file) // what was written must work: a wrong --listen shows here
-	return err
+	return works(ctx, file)
+}
+
+// claim makes dir, or takes one that is empty and that nobody else can write to: whoever could would write the policies.
+func claim(dir string) (made bool, err error) {
+	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
+		return false, err
+	}
+	err = os.Mkdir(dir, 0o755)
+	if err == nil {
+		return true, os.Chmod(dir, 0o755) // whatever the umask leaves
+	}
+	if !errors.Is(err, fs.ErrExist) {
+		return false, err
+	}
+	info, err := os.Lstat(dir)
+	if err != nil {
+		return false, err
+	}
+	owner, ok := info.Sys().(*syscall.Stat_t)
+	switch {
+	case !info.IsDir():
+		return false, fmt.Errorf("%s is there already and is not a directory", dir)
+	case !ok || int(owner.Uid) != os.Geteuid() || info.Mode().Perm()&0o022 != 0:
+		return false, fmt.Errorf("%s can be written by others; name a new directory, or one of yours with mode 755", dir)
+	}
+	entries, err := os.ReadDir(dir)
+	if err == nil && len(entries) > 0 {
+		err = fmt.Errorf("%s is not empty; name a new directory, or remove what is in it", dir)
+	}
+	return false, err
+}
+
+// writePolicies writes the shipped policies. Only their owner can change them, whatever the umask is.
+func writePolicies(dir string) error {
+	if err := os.CopyFS(dir, policies.FS); err != nil {
+		return err
+	}
+	return filepath.WalkDir(dir, func(name string, entry fs.DirEntry, err error) error {
+		if err != nil {
+			return err
+		}
+		mode := fs.FileMode(0o644)
+		if entry.IsDir() {
+			mode = 0o755
+		}
+		return os.Chmod(name, mode)
+	})
+}
+
+// works checks that a gateway would start on what was written: a wrong flag shows here.
+func works(ctx context.Context, file string) error {
+	c, err := config.Load(file)
+	if err != nil {
+		return err
+	}
+	if problems := daemon.Check(ctx, c); len(problems) > 0 {
+		return errors.New(strings.Join(problems, "\n"))
+	}
+	return nil
 }
 
 // create writes a file that is not there yet.

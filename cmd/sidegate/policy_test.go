@@ -101,6 +101,31 @@ func TestPolicyEvalCommand(t *testing.T) {
 	if out, _, err := runPolicy(t, "", "eval", "--policies", dir, "data.sidegate.double"); err != nil || out != "undefined\n" {
 		t.Errorf("out %q, error %v", out, err)
 	}
+	more := policyDir(t, "q.rego", "package sidegate.q\n\nname := concat(\"\", [\"n\", \"ame\"])\n")
+	for want, args := range map[string][]string{
+		"6\n":                                  {"-I", "data.sidegate.double"},
+		"name\n":                               {"--format", "raw", "data.sidegate.q.name"},
+		"\"name\"\n":                           {"--format", "values", "data.sidegate.q.name"},
+		"{\n  \"x\": \"name\"\n}\n":            {"--format", "bindings", "x := data.sidegate.q.name"},
+		"[]\n":                                 {"-f", "json", "data.sidegate.nothing"},
+		"{\n  \"x\": 1\n}\n{\n  \"x\": 2\n}\n": {"some x in [1, 2]"},
+	} {
+		if out, _, err := runPolicy(t, `{"n": 3}`, append([]string{"eval", "--policies", dir, "-d", more}, args...)...); err != nil || out != want {
+			t.Errorf("%v: out %q, want %q, error %v", args, out, want, err)
+		}
+	}
+	if _, _, err := runPolicy(t, "", "eval", "-d", dir, "--fail", "data.sidegate.double"); !errorHas(err, "undefined") {
+		t.Errorf("error %v", err)
+	}
+	if _, _, err := runPolicy(t, "", "eval", "-d", dir, "--fail-defined", "1"); !errorHas(err, "defined") {
+		t.Errorf("error %v", err)
+	}
+	if _, _, err := runPolicy(t, "", "eval", "-d", dir, "--allow-builtin", "opa.runtime", "opa.runtime().env"); err != nil {
+		t.Errorf("error %v", err)
+	}
+	if _, _, err := runPolicy(t, "", "eval", "-d", dir, "--allow-builtin", "exec", "1"); !errorHas(err, "exec") {
+		t.Errorf("error %v", err)
+	}
 	out, stderr, err := runPolicy(t, "", "eval", "--policies", dir, "--json", "--trace", "1 + 1")
 	if err != nil || !strings.Contains(out, `"values": [`) || !strings.Contains(stderr, "Enter") {
 		t.Errorf("out %q, stderr %q, error %v", out, stderr, err)

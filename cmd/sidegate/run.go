@@ -13,6 +13,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -23,11 +24,12 @@ import (
 
 // Exit codes of `sidegate run` that are not the command's own, numbered as env, timeout and container tools do.
 const (
-	exitFailed = 125 // the call itself failed: no connection, no secret, a refused signature
-	exitDenied = 126 // the gateway refused to run the command
+	exitTimedOut = 124 // the command ran longer than it may
+	exitFailed   = 125 // the call itself failed: no connection, no secret, a refused signature
+	exitDenied   = 126 // the gateway refused to run the command
 )
 
-// maxReply bounds what is read of a reply: two streams of the largest output a gateway can be configured to keep.
+// maxReply bounds what is read of a reply, far above what a gateway keeps of a command's output unless told otherwise.
 const maxReply = 256 << 20
 
 // call is what one `sidegate run` sends, and to whom.
@@ -37,6 +39,7 @@ type call struct {
 	env             []string
 	noWait          bool
 	callback        string
+	dryRun          bool
 	json            bool
 	timeout         time.Duration
 }
@@ -51,13 +54,21 @@ func newRunCommand() *cobra.Command {
 One argument is taken as a command line as it is: 'df -h /srv'. Several arguments are quoted, so that the gateway sees
 exactly these: df -h "/srv/my files".
 
-Exit codes: the command's own; 125 when the call failed; 126 when the gateway refused to run the command.`,
+Exit codes: the command's own; 124 when its time was over; 125 when the call failed; 126 when the gateway refused to run
+the command.`,
 		Example: `  sidegate run --secret-file func.secret -- uptime
   sidegate run --secret-file func.secret --workdir /srv -- ls -l
+  sidegate run --secret-file func.secret --dry-run -- rm -rf /srv
   sidegate run --secret-file func.secret --no-wait --callback http://172.17.0.1:8088/done -- du -sh /var/log`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return &exitError{exitFailed, errors.New("no command: write it behind --, as in: sidegate run -- uptime")}
+			}
+			return nil
+		},
 		RunE: func(cmd *cobra.Command, args []string) error { return c.run(cmd, args) },
 	}
+	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitFailed, err} })
 	f := cmd.Flags()
 	f.SetInterspersed(false)
 	f.StringVar(&c.url, "url", "http://127.0.0.1:8099", "the gateway")
@@ -66,6 +77,7 @@ Exit codes: the command's own; 125 when the call failed; 126 when the gateway re
 	f.StringArrayVar(&c.env, "env", nil, "environment variable KEY=VALUE; may be repeated")
 	f.BoolVar(&c.noWait, "no-wait", false, "do not wait: print the job ID and leave")
 	f.StringVar(&c.callback, "callback", "", "URL that gets the output when the command has ended")
+	f.BoolVar(&c.dryRun, "dry-run", false, "ask for the decision only, and run nothing")
 	f.BoolVar(&c.json, "json", false, "print the gateway's reply as JSON")
 	f.DurationVar(&c.timeout, "timeout", 0, "how long to wait for the reply; 0 waits as long as the command runs")
 	return cmd
@@ -89,7 +101,7 @@ type reply struct {
 }
 
 func (c *call) run(cmd *cobra.Command, args []string) error {
-	raw, answer, err := c.send(cmd.Context(), args)
+	status, raw, err := c.send(cmd.Context(), args)
 	if err != nil {
 		return &exitError{exitFailed, err}
 	}
@@ -98,21 +110,46 @@ func (c *call) run(cmd *cobra.Command, args []string) error {
 			return &exitError{exitFailed, err}
 		}
 	}
+	if c.dryRun {
+		return c.decided(cmd, status, raw)
+	}
+	return c.ran(cmd, status, raw)
+}
+
+// ran shows what became of a command, and exits with its code.
+func (c *call) ran(cmd *cobra.Command, status int, raw []byte) error {
+	var answer reply
+	if err := json.Unmarshal(raw, &answer); err != nil {
+		return &exitError{exitFailed, notSidegate(c.url, status)}
+	}
 	switch {
 	case !answer.OK && (answer.Reason == "denied" || answer.Reason == "sandbox_unavailable"):
-		return &exitError{exitDenied, c.unlessJSON(describe(answer))}
+		return &exitError{exitDenied, c.unlessJSON(describe(answer.Message, answer.DecisionID))}
+	case !answer.OK && answer.Message == "":
+		return &exitError{exitFailed, notSidegate(c.url, status)}
 	case !answer.OK:
-		return &exitError{exitFailed, c.unlessJSON(describe(answer))}
+		return &exitError{exitFailed, c.unlessJSON(describe(answer.Message, answer.DecisionID))}
 	case answer.Data == nil:
 		return &exitError{exitFailed, errors.New("the gateway's reply holds no data; is this a Sidegate?")}
 	}
 	if !c.json {
-		if err := c.print(cmd, answer); err != nil {
+		if err := c.print(cmd, &answer); err != nil {
 			return &exitError{exitFailed, err}
 		}
 	}
-	if code := answer.Data.ExitCode; code != 0 {
+	return exitOf(answer.Data.Status, answer.Data.ExitCode)
+}
+
+// exitOf is the exit code of a result. A command that did not end by itself has failed, also if it said 0 when it was made
+// to end.
+func exitOf(status string, code int) error {
+	switch {
+	case code != 0:
 		return &exitError{code: code}
+	case status == "timed_out":
+		return &exitError{code: exitTimedOut}
+	case status != "exited" && status != "accepted":
+		return &exitError{code: exitFailed}
 	}
 	return nil
 }
@@ -138,47 +175,51 @@ func (c *call) print(cmd *cobra.Command, answer *reply) error {
 }
 
 // send signs one call and reads the reply, whatever its status is.
-func (c *call) send(ctx context.Context, args []string) ([]byte, *reply, error) {
-	body, err := c.body(args)
-	if err != nil {
-		return nil, nil, err
+func (c *call) send(ctx context.Context, args []string) (status int, reply []byte, err error) {
+	path, order := "/shell", c.order
+	if c.dryRun {
+		path, order = "/v1/decisions", c.question
 	}
-	req, err := c.signed(ctx, body)
+	body, err := order(args)
 	if err != nil {
-		return nil, nil, err
+		return 0, nil, err
 	}
-	client := &http.Client{Timeout: c.timeout, CheckRedirect: func(*http.Request, []*http.Request) error {
-		return http.ErrUseLastResponse // a signed call is for the gateway it names
-	}}
+	req, err := c.signed(ctx, path, body)
+	if err != nil {
+		return 0, nil, err
+	}
+	// A signed call is for the gateway it names: no proxy of the environment gets to see it, and no redirect moves it.
+	client := &http.Client{
+		Timeout: c.timeout, Transport: &http.Transport{Proxy: nil},
+		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
+	}
 	resp, err := client.Do(req)
-	if err != nil {
-		return nil, nil, fmt.Errorf("%w\nis the gateway running? start it with: sidegate serve --config FILE", err)
+	switch {
+	case err != nil && os.IsTimeout(err):
+		return 0, nil, fmt.Errorf("no reply within %v; the command goes on, and is not run again: use --no-wait, or a longer --timeout", c.timeout)
+	case err != nil:
+		return 0, nil, fmt.Errorf("%w\nis the gateway running? start it with: sidegate serve --config FILE", err)
 	}
 	defer resp.Body.Close()
 	raw, err := io.ReadAll(io.LimitReader(resp.Body, maxReply))
 	if err != nil {
-		return nil, nil, fmt.Errorf("reading the reply: %w", err)
+		return 0, nil, fmt.Errorf("reading the reply: %w", err)
 	}
-	var answer reply
-	if err := json.Unmarshal(raw, &answer); err != nil {
-		return nil, nil, fmt.Errorf("%s answered %s, and not as a Sidegate does", c.url, resp.Status)
-	}
-	return raw, &answer, nil
+	return resp.StatusCode, raw, nil
 }
 
-// body builds the request as the Func connector does.
-func (c *call) body(args []string) ([]byte, error) {
-	command := args[0]
-	if len(args) > 1 {
-		var err error
-		if command, err = shell.Quote(args); err != nil {
-			return nil, err
-		}
+func notSidegate(url string, status int) error {
+	return fmt.Errorf("%s answered %d, and not as a Sidegate does", url, status)
+}
+
+// order builds the body of POST /shell, as the Func connector does.
+func (c *call) order(args []string) ([]byte, error) {
+	command, err := commandLine(args)
+	if err != nil {
+		return nil, err
 	}
-	for _, entry := range c.env {
-		if !strings.Contains(entry, "=") {
-			return nil, fmt.Errorf("--env %s: want KEY=VALUE", entry)
-		}
+	if _, err := c.environ(); err != nil {
+		return nil, err
 	}
 	return json.Marshal(struct {
 		Command  string   `json:"command"`
@@ -189,7 +230,28 @@ func (c *call) body(args []string) ([]byte, error) {
 	}{command, !c.noWait, c.workdir, c.env, c.callback})
 }
 
-func (c *call) signed(ctx context.Context, body []byte) (*http.Request, error) {
+// commandLine is one argument as it is, or several quoted.
+func commandLine(args []string) (string, error) {
+	if len(args) == 1 {
+		return args[0], nil
+	}
+	return shell.Quote(args)
+}
+
+// environ is what --env says, by key.
+func (c *call) environ() (map[string]string, error) {
+	env := map[string]string{}
+	for _, entry := range c.env {
+		key, value, ok := strings.Cut(entry, "=")
+		if !ok {
+			return nil, fmt.Errorf("--env %s: want KEY=VALUE", entry)
+		}
+		env[key] = value
+	}
+	return env, nil
+}
+
+func (c *call) signed(ctx context.Context, path string, body []byte) (*http.Request, error) {
 	if c.secretFile == "" {
 		return nil, errors.New("no secret: give --secret-file, or set SIDEGATE_SECRET_FILE")
 	}
@@ -201,7 +263,7 @@ func (c *call) signed(ctx context.Context, body []byte) (*http.Request, error) {
 	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || strings.Trim(base.Path, "/") != "" || base.RawQuery != "" {
 		return nil, fmt.Errorf("--url %s: want the gateway's address, such as http://127.0.0.1:8099", c.url)
 	}
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base.Scheme+"://"+base.Host+"/shell", bytes.NewReader(body))
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, base.Scheme+"://"+base.Host+path, bytes.NewReader(body))
 	if err != nil {
 		return nil, err
 	}
@@ -209,18 +271,22 @@ func (c *call) signed(ctx context.Context, body []byte) (*http.Request, error) {
 	req.Header.Set("Content-Type", "application/json")
 	req.Header.Set("X-Auth-Nonce", nonce)
 	req.Header.Set("X-Auth-Timestamp", timestamp)
-	req.Header.Set("X-Auth-Signature", auth.SignFunc(secret.Bytes(), http.MethodPost, "/shell", nonce, timestamp, body))
+	req.Header.Set("X-Auth-Signature", auth.SignFunc(secret.Bytes(), http.MethodPost, path, nonce, timestamp, body))
 	return req, nil
 }
 
 // describe turns a refusal into what a person reads.
-func describe(answer *reply) error {
-	var b strings.Builder
-	b.WriteString(answer.Message)
-	if answer.DecisionID != "" {
-		fmt.Fprintf(&b, "\ndecision %s", answer.DecisionID)
+func describe(message, decision string) error {
+	message = strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '\uFFFD' // a reply must not play tricks on the terminal
+		}
+		return r
+	}, message)
+	if decision != "" {
+		message += "\ndecision " + decision
 	}
-	return errors.New(b.String())
+	return errors.New(message)
 }
 
 // unlessJSON drops the text where the reply itself was printed.

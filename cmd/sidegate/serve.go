@@ -39,12 +39,16 @@ func serve(ctx context.Context, file string) error {
 	}
 	log := daemon.NewLog(c.Telemetry, os.Stderr, term.IsTerminal(int(os.Stderr.Fd())))
 	b := thisBuild()
+	hangups := make(chan os.Signal, 1)
+	signal.Notify(hangups, syscall.SIGHUP) // before anything else: one that comes early must not end the process
+	defer signal.Stop(hangups)
 	d, err := daemon.New(ctx, c, daemon.Build{Version: b.Version, ReleaseDate: b.ReleaseDate}, log)
 	if err != nil {
 		return err
 	}
-	stop := reloadOnHangup(d, log)
-	defer stop()
+	served := make(chan struct{})
+	defer close(served)
+	go reloadOnHangup(d, log, hangups, served)
 	return d.Serve(ctx)
 }
 
@@ -56,24 +60,18 @@ func configError(file string, err error) error {
 	return err
 }
 
-// reloadOnHangup reads the policies again at each SIGHUP, until stop is called.
-func reloadOnHangup(d *daemon.Daemon, log *slog.Logger) (stop func()) {
-	hangups := make(chan os.Signal, 1)
-	signal.Notify(hangups, syscall.SIGHUP)
-	done := make(chan struct{})
-	go func() {
-		for {
-			select {
-			case <-hangups:
-				if err := d.Reload(context.Background()); err != nil {
-					log.Error("SIGHUP: the policies were not reloaded; what was loaded stays", "error", err)
-					continue
-				}
-				log.Info("SIGHUP: the policies were reloaded; changes of the configuration file need a restart")
-			case <-done:
-				return
+// reloadOnHangup reads the policies again at each SIGHUP, until served is closed.
+func reloadOnHangup(d *daemon.Daemon, log *slog.Logger, hangups <-chan os.Signal, served <-chan struct{}) {
+	for {
+		select {
+		case <-hangups:
+			if err := d.Reload(context.Background()); err != nil {
+				log.Error("SIGHUP: the policies were not reloaded; what was loaded stays", "error", err)
+				continue
 			}
+			log.Info("SIGHUP: the policies were reloaded; changes of the configuration file need a restart")
+		case <-served:
+			return
 		}
-	}()
-	return func() { signal.Stop(hangups); close(done) }
+	}
 }

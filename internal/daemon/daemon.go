@@ -12,6 +12,9 @@ import (
 	"strings"
 	"time"
 
+	"golang.org/x/net/netutil"
+	"golang.org/x/sys/unix"
+
 	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/gateway"
 	"github.com/sidegate/sidegate/internal/auth"
@@ -23,6 +26,9 @@ import (
 	"github.com/sidegate/sidegate/internal/shell"
 	"github.com/sidegate/sidegate/policy"
 )
+
+// spareConnections are those that a listener takes beside callers who wait for a running or a queued job.
+const spareConnections = 256
 
 // Build says which Sidegate this is.
 type Build struct{ Version, ReleaseDate string }
@@ -36,6 +42,7 @@ type Daemon struct {
 	gateway  *gateway.Gateway
 	delivery *callback.Deliverer
 
+	most      int // connections of each listener
 	servers   []*http.Server
 	listeners []net.Listener // one per server
 	closers   []func() error // in the order of opening
@@ -44,10 +51,13 @@ type Daemon struct {
 // New builds every part, brings the journal of an earlier process in order, and opens the listeners. The daemon keeps
 // what it opened until Serve returns. On an error everything is closed again.
 func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger) (_ *Daemon, err error) {
-	d := &Daemon{log: log}
+	if err := startProblems(c); err != nil {
+		return nil, err
+	}
+	d := &Daemon{log: log, most: 2*(c.Executor.Concurrency+c.Executor.Queue) + spareConnections}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, d.close())
+			err = errors.Join(err, d.abandon())
 		}
 	}()
 	if err := d.openJournal(ctx, c); err != nil {
@@ -63,24 +73,49 @@ func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger) (
 	if err := d.startCallbacks(c, &parts); err != nil {
 		return nil, err
 	}
+	if parts.Observe, err = d.observation(c); err != nil {
+		return nil, err
+	}
 	parts.Version, parts.ReleaseDate = build.Version, build.ReleaseDate
 	if d.gateway, err = gateway.New(parts); err != nil {
 		return nil, err
 	}
 	d.warnOfMissing(parts.Bounds.Profile)
-	if err := d.gateway.Recover(ctx); err != nil {
+	// First the addresses, then the jobs of an earlier process: what cannot listen must not start commands either.
+	if err := d.listen(c); err != nil {
 		return nil, err
 	}
-	if err := d.listen(c); err != nil {
+	if err := d.gateway.Recover(ctx); err != nil {
 		return nil, err
 	}
 	return d, nil
 }
 
+// startProblems says all at once what keeps this configuration from starting on this host.
+func startProblems(c *config.Config) error {
+	var problems []error
+	checkStart(c, func(key string, err error) {
+		if err != nil {
+			problems = append(problems, fmt.Errorf("%s: %s: %w", c.Position(key), key, err))
+		}
+	})
+	return errors.Join(problems...)
+}
+
+// abandon ends a daemon that could not start: commands of an earlier process that it had begun are killed and recorded.
+func (d *Daemon) abandon() error {
+	if d.gateway != nil {
+		now, cancel := context.WithCancel(context.Background())
+		cancel()
+		_ = d.gateway.Drain(now) // its error only says that it did not wait
+	}
+	return d.close()
+}
+
 // openJournal opens the journal and restores what it knows of used nonces.
 func (d *Daemon) openJournal(ctx context.Context, c *config.Config) error {
 	var err error
-	if d.journal, err = journal.Open(ctx, journal.Config{Dir: c.StateDir, Logger: d.log}); err != nil {
+	if d.journal, err = journal.Open(ctx, journal.Config{Dir: c.StateDir, Logger: d.log, LowWater: lowWater(c)}); err != nil {
 		return err
 	}
 	d.closers = append(d.closers, d.journal.Close)
@@ -103,10 +138,38 @@ func (d *Daemon) openJournal(ctx context.Context, c *config.Config) error {
 	return err
 }
 
+// lowWater is the room on disk below which no new work is taken: enough for every running job to record its end, with as
+// much output as is kept, once in the journal and once as a callback; but no more than an eighth of a small disk.
+func lowWater(c *config.Config) int64 {
+	const streams, copies = 2, 2
+	room := journal.DefaultLowWater + int64(c.Executor.Concurrency)*c.Executor.MaxOutput*streams*copies
+	for dir := c.StateDir; ; dir = filepath.Dir(dir) {
+		var fs unix.Statfs_t
+		err := unix.Statfs(dir, &fs)
+		if err == nil {
+			return min(room, int64(fs.Blocks)*fs.Bsize/8)
+		}
+		if dir == filepath.Dir(dir) {
+			return room
+		}
+	}
+}
+
 func (d *Daemon) startPolicy(ctx context.Context, c *config.Config) error {
-	engine, err := policy.New(ctx, policy.Config{Paths: c.Policy.Paths, Logger: d.log})
+	guard, err := egress.New(egress.Config{}) // callers have no say in where OPA's services are
 	if err != nil {
 		return err
+	}
+	engine, err := policy.New(ctx, policy.Config{
+		Paths: c.Policy.Paths, OPA: c.Policy.OPA, StateDir: c.StateDir, DialContext: guard.DialContext,
+		AllowRollback: c.Policy.AllowRollback, AllowBuiltins: c.Policy.AllowBuiltins, Logger: d.log,
+	})
+	if err != nil {
+		key, option := "policy", new(policy.OptionError)
+		if errors.As(err, &option) {
+			key = "policy.opa." + option.Key
+		}
+		return fmt.Errorf("%s: %w", c.Position(key), err)
 	}
 	d.policy = engine
 	d.closers = append(d.closers, func() error {
@@ -133,19 +196,11 @@ func (d *Daemon) parts(c *config.Config) (gateway.Config, error) {
 	if err != nil {
 		return none, err
 	}
-	sandbox := map[string]bool{}
-	for _, s := range executor.Profiles() {
-		sandbox[string(s.Profile)] = s.Available
-	}
-	e := c.Executor
 	return gateway.Config{
 		Verifier: d.verifier, Analyzer: analyzer, Policy: d.policy, Runner: runner, Journal: d.journal, Queue: queue,
-		Bounds: gateway.Bounds{
-			Path: e.Path, Timeout: e.Timeout, MaxTimeout: e.MaxTimeout, MaxOutput: e.MaxOutput, Profile: e.Profile, User: e.User,
-			Profiles: e.Allow.Profiles, Modes: e.Allow.Modes, RunAs: e.Allow.RunAs, Env: e.Allow.Env, BestEffort: e.Allow.BestEffort,
-		},
+		Bounds: boundsOf(c.Executor),
 		Limits: gateway.Limits{Body: c.Limits.Body, Rate: c.Limits.Rate, Burst: c.Limits.Burst},
-		Host:   policy.Host{Name: c.Host.Name, Labels: c.Host.Labels, Sandbox: sandbox},
+		Host:   hostOf(c.Host),
 		Log:    d.log,
 	}, nil
 }
@@ -158,7 +213,11 @@ func newRunner(c *config.Config, log *slog.Logger) (*executor.Runner, error) {
 			return nil, err
 		}
 	}
-	return executor.New(executor.Config{WorkRoot: filepath.Join(c.StateDir, "work"), User: c.Executor.User, Logger: log})
+	state, err := filepath.EvalSymlinks(c.StateDir) // the executor follows no link, and /var/run is one
+	if err != nil {
+		return nil, err
+	}
+	return executor.New(executor.Config{WorkRoot: filepath.Join(state, "work"), User: c.Executor.User, Logger: log})
 }
 
 // startCallbacks builds the delivery of callbacks: out of the journal, through the dial guard.
@@ -180,6 +239,24 @@ func (d *Daemon) startCallbacks(c *config.Config, parts *gateway.Config) error {
 	}
 	parts.Callbacks, parts.CallbackDue = allowed, d.delivery.Wake
 	return nil
+}
+
+// observation is observe mode, and nil where the policy is enforced. It is said loudly that it is on, and when it is over.
+func (d *Daemon) observation(c *config.Config) (*gateway.Observation, error) {
+	if c.Policy.Mode != "observe" {
+		return nil, nil
+	}
+	obligations, err := policy.ParseObligations(c.Policy.ObserveObligations)
+	if err != nil {
+		return nil, fmt.Errorf("%s: policy.observe_obligations: %w", c.Position("policy.observe_obligations"), err)
+	}
+	until := c.Policy.ObserveUntil
+	if time.Now().Before(until) {
+		d.log.Warn("OBSERVE MODE: what the policy denies runs all the same, until the time given", "until", until)
+	} else {
+		d.log.Warn("observe mode is over: the policy is enforced; set policy.mode to enforce", "until", until)
+	}
+	return &gateway.Observation{Until: until, Obligations: obligations}, nil
 }
 
 // warnOfMissing says at every start what the default profile promises and this version does not hold yet.
@@ -216,7 +293,7 @@ func (d *Daemon) open(address string, server *http.Server) error {
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
-	d.listeners, d.servers = append(d.listeners, l), append(d.servers, server)
+	d.listeners, d.servers = append(d.listeners, netutil.LimitListener(l, d.most)), append(d.servers, server)
 	return nil
 }
 

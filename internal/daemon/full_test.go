@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 
 	"golang.org/x/sys/unix"
@@ -18,7 +19,7 @@ func TestFullDisk(t *testing.T) {
 		t.Skip("mounting a small file system needs root")
 	}
 	disk := t.TempDir()
-	if err := unix.Mount("sidegate-test", disk, "tmpfs", 0, "size=16m"); err != nil {
+	if err := unix.Mount("sidegate-test", disk, "tmpfs", 0, "size=64m"); err != nil {
 		t.Skipf("a tmpfs cannot be mounted here: %v", err)
 	}
 	defer func() {
@@ -30,6 +31,8 @@ func TestFullDisk(t *testing.T) {
 	_, url, stop := s.start(t)
 	defer stop()
 
+	filler := filepath.Join(disk, "filler")
+	write(t, filler, strings.Repeat("x", 60<<20), 0o600)
 	ran := filepath.Join(s.dir, "ran")
 	order := map[string]string{"command": "touch " + ran}
 	nonce := auth.NewNonce()
@@ -51,7 +54,7 @@ func TestFullDisk(t *testing.T) {
 	if _, err := os.Stat(ran); err == nil {
 		t.Error("the command ran although nothing could be recorded")
 	}
-	if err := unix.Mount("sidegate-test", disk, "tmpfs", unix.MS_REMOUNT, "size=256m"); err != nil {
+	if err := os.Remove(filler); err != nil {
 		t.Fatal(err)
 	}
 	if a := call(); a.Status != http.StatusOK {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"io/fs"
 	"net"
+	"net/netip"
 	"os"
 	"strings"
 	"syscall"
@@ -21,7 +22,7 @@ const socketMode = 0o660
 func listen(address string) (net.Listener, error) {
 	path, isSocket := strings.CutPrefix(address, "unix:")
 	if !isSocket {
-		l, err := net.Listen("tcp", address)
+		l, err := net.Listen(family(address), address)
 		if errors.Is(err, syscall.EADDRINUSE) {
 			return nil, fmt.Errorf("%w; is another gateway, or the Func Sidecar, still running?", err)
 		}
@@ -38,6 +39,18 @@ func listen(address string) (net.Listener, error) {
 		return nil, errors.Join(err, l.Close())
 	}
 	return l, nil
+}
+
+// family keeps an IPv4 address to IPv4: "tcp" would take 0.0.0.0 for every address of the host, IPv6 ones too.
+func family(address string) string {
+	host, _, err := net.SplitHostPort(address)
+	if ip, parseErr := netip.ParseAddr(host); err == nil && parseErr == nil {
+		if ip.Is4() {
+			return "tcp4"
+		}
+		return "tcp6"
+	}
+	return "tcp"
 }
 
 // removeStale removes a socket that nobody listens on any more, as a killed process leaves it. Anything else at that path

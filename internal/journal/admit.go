@@ -84,17 +84,32 @@ func (a Admission) storeJob(st *statements) error {
 	return err
 }
 
-// Begin commits that an accepted job starts at the given time: durability point B. Only after it returned nil may the job's process be created. It
-// answers ErrState if the job is not accepted any more and ErrNotFound if there is none.
-func (j *Journal) Begin(ctx context.Context, id string, at time.Time) error {
-	if at.IsZero() {
+// Start is what Begin commits. Where DecisionID is not empty, the job was decided again since it was admitted: it runs under that decision, and its row
+// names it from then on. Revision and Spec replace what was admitted too, and are ignored otherwise.
+type Start struct {
+	JobID      string
+	At         time.Time
+	DecisionID string
+	Revision   string
+	Spec       []byte
+}
+
+// Begin commits that an accepted job starts, and the decision under which it does: durability point B. Only after it returned nil may the job's process
+// be created. It answers ErrState if the job is not accepted any more and ErrNotFound if there is none.
+func (j *Journal) Begin(ctx context.Context, s Start) error {
+	if s.At.IsZero() {
 		return wrap("begin", fmt.Errorf("%w: a job begins at some time", ErrInvalid))
 	}
-	return j.writer.do(ctx, op{name: "begin", run: func(st *statements) error {
-		seq, err := st.step(id, Running)
+	return j.writer.do(ctx, op{name: "begin", size: len(s.Spec), run: func(st *statements) error {
+		seq, err := st.step(s.JobID, Running)
 		if err != nil {
 			return err
 		}
-		return st.exec(st.beginJob, at.UnixMicro(), seq)
+		if s.DecisionID != "" {
+			if err := st.exec(st.redecideJob, s.DecisionID, s.Revision, s.Spec, seq); err != nil {
+				return err
+			}
+		}
+		return st.exec(st.beginJob, s.At.UnixMicro(), seq)
 	}})
 }

@@ -58,7 +58,7 @@ func liveOneLife(ctx context.Context, j *Journal, id string, atOnce bool) error 
 	}
 	fmt.Printf("A %s\n", id)
 	if !atOnce {
-		if err := j.Begin(ctx, id, epoch); err != nil {
+		if err := j.Begin(ctx, Start{JobID: id, At: epoch}); err != nil {
 			return err
 		}
 	}

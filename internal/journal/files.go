@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -46,12 +47,12 @@ func prepareDir(dir string) error {
 
 // lockDir takes the lock that keeps a second gateway out; closing the file, or the end of the process, releases it. flock(2) is used because it belongs
 // to the open file and is not lost when some other descriptor of the same file is closed.
-func lockDir(dir string) (*os.File, error) {
+func lockDir(ctx context.Context, dir string, patience time.Duration) (*os.File, error) {
 	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_RDWR|os.O_CREATE|unix.O_NOFOLLOW, 0o600)
 	if err != nil {
 		return nil, err
 	}
-	err = unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+	err = flock(ctx, f, patience)
 	if errors.Is(err, unix.EWOULDBLOCK) {
 		owner := lockOwner(f)
 		f.Close()
@@ -65,6 +66,28 @@ func lockDir(dir string) (*os.File, error) {
 		return nil, err
 	}
 	return f, nil
+}
+
+// lockPatience is how long a lock that somebody holds is waited for. A gateway that was killed may leave a child between fork and exec, which holds the
+// lock until it has become the command; only then does it show the mark by which it is found and killed.
+const lockPatience = 3 * time.Second
+
+// lockPause is the time between two tries.
+const lockPause = 20 * time.Millisecond
+
+// flock takes the lock, trying again until patience or ctx ends.
+func flock(ctx context.Context, f *os.File, patience time.Duration) error {
+	for deadline := time.Now().Add(patience); ; {
+		err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB)
+		if !errors.Is(err, unix.EWOULDBLOCK) || time.Now().After(deadline) {
+			return err
+		}
+		select {
+		case <-time.After(lockPause):
+		case <-ctx.Done():
+			return ctx.Err()
+		}
+	}
 }
 
 // writeOwner leaves the process ID in the lock file for lockOwner. It is a hint for people; the lock itself is the kernel's.
@@ -146,28 +169,4 @@ func syncPath(path string) error {
 		return err
 	}
 	return errors.Join(f.Sync(), f.Close())
-}
-
-// freeBytes is the default of Config.Free.
-func freeBytes(dir string) (int64, error) {
-	var st unix.Statfs_t
-	if err := unix.Statfs(dir, &st); err != nil {
-		return 0, &fs.PathError{Op: "statfs", Path: dir, Err: err}
-	}
-	return int64(st.Bavail) * int64(st.Bsize), nil
-}
-
-// checkSpace is the low-water check. Not knowing how much space is left counts as none.
-func (j *Journal) checkSpace() error {
-	if j.lowWater < 0 {
-		return nil
-	}
-	free, err := j.free(j.dir)
-	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNoSpace, err)
-	}
-	if free < j.lowWater {
-		return fmt.Errorf("%w: %d bytes are free on the file system of %s, and new work needs %d", ErrNoSpace, free, j.dir, j.lowWater)
-	}
-	return nil
 }

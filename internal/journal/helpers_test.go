@@ -79,7 +79,7 @@ func inState(tb testing.TB, j *Journal, s Status) string {
 	if s == Accepted {
 		return id
 	}
-	must(tb, j.Begin(tb.Context(), id, epoch.Add(time.Second)))
+	must(tb, j.Begin(tb.Context(), Start{JobID: id, At: epoch.Add(time.Second)}))
 	if s == Running {
 		return id
 	}

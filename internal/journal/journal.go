@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"time"
 )
 
 const (
@@ -23,9 +24,13 @@ type Config struct {
 	Logger *slog.Logger // nil means slog.Default()
 
 	// LowWater is the number of free bytes below which Admit answers ErrNoSpace: 0 means DefaultLowWater, a negative number that nothing is checked.
+	// Room that PruneJobs made inside the journal's file counts as free as long as the disk has 24 MiB, or LowWater if that is less, for its WAL.
 	LowWater int64
 	// Free returns the bytes that an unprivileged process may still write to dir's file system; nil means statfs(2).
 	Free func(dir string) (int64, error)
+
+	// patience is how long Open waits for a lock that somebody holds: 0 means lockPatience, a negative number that it is tried once.
+	patience time.Duration
 }
 
 // Journal is an open journal. All its methods are safe for concurrent use.
@@ -37,6 +42,7 @@ type Journal struct {
 	log      *slog.Logger
 	lowWater int64
 	free     func(dir string) (int64, error)
+	patience time.Duration
 
 	lock    *os.File
 	readers *sql.DB
@@ -44,7 +50,7 @@ type Journal struct {
 }
 
 // Open opens the journal in c.Dir, creating it or bringing its schema forward as needed. It holds an exclusive lock on the directory until Close, so
-// that two gateways cannot share one. It answers ErrInUse, ErrNewerSchema or ErrCorrupt, and in these cases leaves the file as it is. ctx bounds the
+// that two gateways cannot share one; a lock that is held is waited for some seconds. It answers ErrInUse, ErrNewerSchema or ErrCorrupt, and in these cases leaves the file as it is. ctx bounds the
 // opening only.
 func Open(ctx context.Context, c Config) (*Journal, error) {
 	j, err := newJournal(c)
@@ -73,10 +79,13 @@ func newJournal(c Config) (*Journal, error) {
 	if c.LowWater == 0 {
 		c.LowWater = DefaultLowWater
 	}
+	if c.patience == 0 {
+		c.patience = lockPatience
+	}
 	if c.Free == nil {
 		c.Free = freeBytes
 	}
-	return &Journal{dir: dir, log: c.Logger, lowWater: c.LowWater, free: c.Free}, nil
+	return &Journal{dir: dir, log: c.Logger, lowWater: c.LowWater, free: c.Free, patience: c.patience}, nil
 }
 
 // open takes the lock, looks at the file without changing it, and only then opens it for writing.
@@ -85,7 +94,7 @@ func (j *Journal) open(ctx context.Context) error {
 		return err
 	}
 	var err error
-	if j.lock, err = lockDir(j.dir); err != nil {
+	if j.lock, err = lockDir(ctx, j.dir, j.patience); err != nil {
 		return err
 	}
 	path := filepath.Join(j.dir, fileName)

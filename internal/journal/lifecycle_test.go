@@ -35,7 +35,7 @@ func TestTransitions(t *testing.T) {
 				before, err := j.Job(t.Context(), id)
 				must(t, err)
 				if to == Running {
-					err = j.Begin(t.Context(), id, epoch.Add(time.Second))
+					err = j.Begin(t.Context(), Start{JobID: id, At: epoch.Add(time.Second)})
 				} else {
 					o := outcome(id)
 					o.Status, o.Callback.DeliveryID = to, "second-"+id
@@ -58,7 +58,7 @@ func TestTransitions(t *testing.T) {
 func TestStepsOfUnknownJobs(t *testing.T) {
 	t.Parallel()
 	j := openTest(t, t.TempDir())
-	wantErr(t, j.Begin(t.Context(), "nobody", epoch), ErrNotFound)
+	wantErr(t, j.Begin(t.Context(), Start{JobID: "nobody", At: epoch}), ErrNotFound)
 	wantErr(t, j.Finish(t.Context(), outcome("nobody")), ErrNotFound)
 	_, err := j.Job(t.Context(), "nobody")
 	wantErr(t, err, ErrNotFound)
@@ -110,7 +110,7 @@ func TestInvalidValues(t *testing.T) {
 			wantErr(t, err, ErrInvalid)
 		}
 	}
-	wantErr(t, j.Begin(t.Context(), id, time.Time{}), ErrInvalid)
+	wantErr(t, j.Begin(t.Context(), Start{JobID: id}), ErrInvalid)
 }
 
 // What goes in comes out, through both ways to begin.
@@ -132,7 +132,7 @@ func TestJobRoundTrip(t *testing.T) {
 		checkJob(t, j, want)
 		if !begin {
 			want.Status, want.StartedAt = Running, epoch.Add(1500*time.Millisecond)
-			must(t, j.Begin(t.Context(), "a", want.StartedAt))
+			must(t, j.Begin(t.Context(), Start{JobID: "a", At: want.StartedAt}))
 			checkJob(t, j, want)
 		}
 
@@ -183,7 +183,7 @@ func TestOperationsAreAtomic(t *testing.T) {
 	wantErr(t, j.Admit(t.Context(), twin), ErrExists)
 	must(t, j.Admit(t.Context(), Admission{Nonce: twin.Nonce})) // so its nonce was not used up
 
-	must(t, j.Begin(t.Context(), "a", epoch))
+	must(t, j.Begin(t.Context(), Start{JobID: "a", At: epoch}))
 	b := inState(t, j, Exited)
 	o := outcome("a")
 	o.Callback.DeliveryID = "c-" + b

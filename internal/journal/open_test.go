@@ -95,13 +95,13 @@ func TestOpenTwice(t *testing.T) {
 	dir := t.TempDir()
 	j, err := Open(t.Context(), testConfig(dir))
 	must(t, err)
-	_, err = Open(t.Context(), testConfig(dir))
+	_, err = Open(t.Context(), impatient(dir))
 	wantErr(t, err, ErrInUse)
 	if !strings.Contains(err.Error(), dir) || !strings.Contains(err.Error(), "(process ") {
 		t.Errorf("the error does not say where and by whom: %v", err)
 	}
 	must(t, j.Admit(t.Context(), admission("a"))) // the refused Open did not take the lock away
-	_, err = Open(t.Context(), testConfig(dir))
+	_, err = Open(t.Context(), impatient(dir))
 	wantErr(t, err, ErrInUse)
 	must(t, j.Close())
 	openTest(t, dir)

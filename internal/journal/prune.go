@@ -8,7 +8,8 @@ import (
 const pruneJobs = 256 // jobs dropped per commit, so that pruning does not hold up admissions
 
 // PruneJobs forgets the jobs that ended before the given time, with their outputs and deliveries, and returns how many they were. Jobs that have not
-// ended, and jobs with a callback still pending, stay whatever their age. The file does not shrink: the space is used again.
+// ended, and jobs with a callback still pending, stay whatever their age. The file does not shrink: the space is used
+// again, and the low-water check counts it as free.
 func (j *Journal) PruneJobs(ctx context.Context, endedBefore time.Time) (int, error) {
 	return j.inChunks(ctx, "prune jobs", pruneJobs, func(st *statements) (int, error) {
 		rows, err := st.prunable.Query(endedBefore.UnixMicro(), pruneJobs)

@@ -7,6 +7,7 @@ import (
 	"path/filepath"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"golang.org/x/sys/unix"
 )
@@ -42,7 +43,7 @@ func TestLowWater(t *testing.T) {
 	checkRefused()
 	must(t, j.Finish(t.Context(), outcome(running)))
 	must(t, j.Settle(t.Context(), Settlement{DeliveryID: "c-" + running, State: Delivered, At: epoch}))
-	must(t, j.Begin(t.Context(), waiting, epoch))
+	must(t, j.Begin(t.Context(), Start{JobID: waiting, At: epoch}))
 	must(t, ignoreCount(j.PruneNonces(t.Context(), epoch)))
 	must(t, ignoreCount(j.PruneJobs(t.Context(), epoch)))
 
@@ -52,6 +53,81 @@ func TestLowWater(t *testing.T) {
 	broken.Store(false)
 	must(t, j.Admit(t.Context(), refused)) // nothing of it had been stored
 	must(t, j.Writable(t.Context()))
+}
+
+// Room inside the journal counts as free, as long as the WAL has room on the disk.
+func TestReusableSpaceIsFree(t *testing.T) {
+	t.Parallel()
+	const lowWater = 4 * walRoom
+	for _, tc := range []struct {
+		name                string
+		free, reusable, wal int64
+		unknown             bool
+		want                error
+	}{
+		{"enough on the disk", lowWater, 0, 0, true, nil},
+		{"too little in both", lowWater - 2, 1, 0, false, ErrNoSpace},
+		{"enough in both", lowWater - 1, 1, 0, false, nil},
+		{"no room for the WAL", walRoom - 1, lowWater, 0, false, ErrNoSpace},
+		{"room for the WAL", walRoom, lowWater, 0, false, nil},
+		{"room for the rest of the WAL", walRoom - 4096, lowWater, 4096, false, nil},
+		{"a WAL is no room for jobs", walRoom, 0, lowWater, false, ErrNoSpace},
+		{"unknown", lowWater - 1, lowWater, 0, true, ErrNoSpace},
+	} {
+		c := testConfig(t.TempDir())
+		c.LowWater = lowWater
+		c.Free = func(string) (int64, error) { return tc.free, nil }
+		j, err := newJournal(c)
+		must(t, err)
+		wal := filepath.Join(c.Dir, fileName+"-wal")
+		must(t, os.WriteFile(wal, nil, 0o600))
+		must(t, os.Truncate(wal, tc.wal))
+		err = j.checkSpace(func() (int64, error) {
+			if tc.unknown {
+				return 0, unix.EIO
+			}
+			return tc.reusable, nil
+		})
+		if !errors.Is(err, tc.want) {
+			t.Errorf("%s: %v, want %v", tc.name, err, tc.want)
+		}
+	}
+}
+
+// A disk that the journal has filled up to the mark takes new work again after every pruning. It is not quite as much as at
+// first, when the WAL was small.
+func TestPruningMakesRoomOnASmallDisk(t *testing.T) {
+	t.Parallel()
+	c := testConfig(filepath.Join(smallDisk(t, 64), "state"))
+	c.LowWater = walRoom
+	j, err := Open(t.Context(), c)
+	must(t, err)
+	defer func() { must(t, j.Close()) }()
+	jobs := 0
+	for generation := range 3 {
+		var admitted []string
+		for {
+			a := admission(fmt.Sprintf("%d-%d", generation, len(admitted)))
+			a.Job.Spec, a.Begin = make([]byte, 1<<20), true
+			if err = j.Admit(t.Context(), a); err != nil {
+				break
+			}
+			admitted = append(admitted, a.Job.ID)
+		}
+		wantErr(t, err, ErrNoSpace)
+		if generation == 0 {
+			jobs = len(admitted)
+		}
+		if len(admitted) == 0 || len(admitted) < jobs/2 {
+			t.Fatalf("generation %d: %d jobs had room, %d at first", generation, len(admitted), jobs)
+		}
+		for _, id := range admitted {
+			must(t, j.Finish(t.Context(), Outcome{JobID: id, Status: Exited, At: epoch}))
+		}
+		if n, err := j.PruneJobs(t.Context(), epoch.Add(time.Second)); n != len(admitted) || err != nil {
+			t.Fatalf("pruned %d of %d: %v", n, len(admitted), err)
+		}
+	}
 }
 
 func TestFreeBytes(t *testing.T) {
@@ -64,11 +140,11 @@ func TestFreeBytes(t *testing.T) {
 	}
 }
 
-// smallDisk mounts a file system of a few megabytes and returns a directory on it.
-func smallDisk(t *testing.T) string {
+// smallDisk mounts a file system of some megabytes and returns a directory on it.
+func smallDisk(t *testing.T, megabytes int) string {
 	t.Helper()
 	mount := t.TempDir()
-	if err := unix.Mount("tmpfs", mount, "tmpfs", 0, "size=4m,mode=0700"); err != nil {
+	if err := unix.Mount("tmpfs", mount, "tmpfs", 0, fmt.Sprintf("size=%dm,mode=0700", megabytes)); err != nil {
 		t.Skipf("cannot mount a small file system (this needs root): %v", err)
 	}
 	t.Cleanup(func() {
@@ -82,7 +158,7 @@ func smallDisk(t *testing.T) string {
 // A really full disk: everything acknowledged is there, everything refused is not, and the journal works again when there is room.
 func TestDiskFull(t *testing.T) {
 	t.Parallel()
-	mount := smallDisk(t)
+	mount := smallDisk(t, 4)
 	dir := filepath.Join(mount, "state")
 	ballast := filepath.Join(mount, "ballast")
 	must(t, os.WriteFile(ballast, make([]byte, 2<<20), 0o600))
@@ -129,7 +205,7 @@ func TestDiskFull(t *testing.T) {
 	must(t, j.Writable(t.Context()))
 	must(t, j.Finish(t.Context(), end))
 	must(t, j.Admit(t.Context(), refused))
-	must(t, errors.Join(j.Begin(t.Context(), refused.Job.ID, epoch), j.Finish(t.Context(), Outcome{JobID: refused.Job.ID, Status: Exited, At: epoch})))
+	must(t, errors.Join(j.Begin(t.Context(), Start{JobID: refused.Job.ID, At: epoch}), j.Finish(t.Context(), Outcome{JobID: refused.Job.ID, Status: Exited, At: epoch})))
 	running = inState(t, j, Running)
 	must(t, j.Close())
 

@@ -10,14 +10,14 @@ import (
 type statements struct {
 	begin, commit, rollback        *sql.Stmt
 	savepoint, release, rollbackTo *sql.Stmt
-	beat                           *sql.Stmt
+	beat, reusable                 *sql.Stmt
 
 	useNonce, knowsNonce                   *sql.Stmt
 	newestExpired, raiseFloor, dropExpired *sql.Stmt
 
-	insertJob, jobState, beginJob, finishJob, insertOutput *sql.Stmt
-	insertDelivery, deliveryState, settleDelivery          *sql.Stmt
-	prunable, dropDeliveries, dropOutput, dropJob          *sql.Stmt
+	insertJob, jobState, redecideJob, beginJob, finishJob, insertOutput *sql.Stmt
+	insertDelivery, deliveryState, settleDelivery                       *sql.Stmt
+	prunable, dropDeliveries, dropOutput, dropJob                       *sql.Stmt
 
 	all []*sql.Stmt
 }
@@ -36,6 +36,7 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		{&st.release, "RELEASE op"},
 		{&st.rollbackTo, "ROLLBACK TO op"},
 		{&st.beat, "UPDATE meta SET beat = beat + 1"},
+		{&st.reusable, "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size"},
 
 		{&st.useNonce, `INSERT INTO nonce (value, client, signed_at, expires)
 			SELECT ?, ?, ?, ? WHERE ? > (SELECT floor FROM meta) ON CONFLICT DO NOTHING`},
@@ -49,6 +50,7 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 			(id, client, decision_id, status, accepted_at, expires, started_at, revision, callback, command, request, spec)
 			VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)`},
 		{&st.jobState, "SELECT seq, status FROM job WHERE id = ?"},
+		{&st.redecideJob, "UPDATE job SET decision_id = ?, revision = ?, spec = ? WHERE seq = ?"},
 		{&st.beginJob, "UPDATE job SET status = 'running', started_at = ? WHERE seq = ?"},
 		{&st.finishJob, `UPDATE job SET status = ?, ended_at = ?, exit_code = ?, signal = ?, reason = ?, duration = ?, result = ? WHERE seq = ?`},
 		{&st.insertOutput, `INSERT INTO output
@@ -89,4 +91,10 @@ func (st *statements) close() error {
 func (st *statements) exec(stmt *sql.Stmt, args ...any) error {
 	_, err := stmt.Exec(args...)
 	return err
+}
+
+// reusableBytes returns how much room the journal has inside its own file: pages that nothing is stored in any more.
+func (st *statements) reusableBytes() (n int64, err error) {
+	err = st.reusable.QueryRow().Scan(&n)
+	return n, err
 }

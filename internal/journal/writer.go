@@ -28,7 +28,7 @@ type op struct {
 // for one and for two hundred.
 type writer struct {
 	log        *slog.Logger
-	checkSpace func() error
+	checkSpace func(reusable func() (int64, error)) error
 	db         *sql.DB
 	conn       *sql.Conn
 	st         *statements
@@ -43,7 +43,7 @@ type writer struct {
 }
 
 // openWriter opens the writing connection, brings the schema forward and prepares every statement. The caller starts loop.
-func openWriter(ctx context.Context, path string, log *slog.Logger, checkSpace func() error) (*writer, error) {
+func openWriter(ctx context.Context, path string, log *slog.Logger, checkSpace func(func() (int64, error)) error) (*writer, error) {
 	db, conn, err := openConn(ctx, writerDSN(path))
 	if err != nil {
 		return nil, err
@@ -150,7 +150,7 @@ func (w *writer) gather(batch []*op) []*op {
 
 // transact runs a batch in one transaction. It returns each operation's own result, or one error for all of them if nothing was committed.
 func (w *writer) transact(batch []*op) ([]error, error) {
-	space := sync.OnceValue(w.checkSpace)
+	space := sync.OnceValue(func() error { return w.checkSpace(w.st.reusableBytes) })
 	results := make([]error, len(batch))
 	err := w.st.exec(w.st.begin)
 	if err == nil && w.unsettled {

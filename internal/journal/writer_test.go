@@ -89,9 +89,9 @@ func TestRefusalsInABatch(t *testing.T) {
 		submit(1, func() error { return j.Admit(t.Context(), used) })
 		submit(2, func() error { return j.Admit(t.Context(), admission("second")) })
 		submit(3, func() error { return j.Admit(t.Context(), admission("taken")) })
-		submit(4, func() error { return j.Begin(t.Context(), "nobody", epoch) })
-		submit(5, func() error { return j.Begin(t.Context(), "first", epoch) }) // sees what came before it in the batch
-		submit(6, func() error { return j.Begin(t.Context(), "first", epoch) })
+		submit(4, func() error { return j.Begin(t.Context(), Start{JobID: "nobody", At: epoch}) })
+		submit(5, func() error { return j.Begin(t.Context(), Start{JobID: "first", At: epoch}) }) // sees what came before it in the batch
+		submit(6, func() error { return j.Begin(t.Context(), Start{JobID: "first", At: epoch}) })
 		submit(7, func() error { return j.writer.do(t.Context(), violation) })
 		submit(8, func() error { return j.Admit(t.Context(), admission("third")) })
 		release()

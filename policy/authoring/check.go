@@ -1,10 +1,12 @@
 package authoring
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
 	"log/slog"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/loader"
@@ -87,4 +89,9 @@ func schemaSet(dir string) (*ast.SchemaSet, error) {
 	set.Put(ast.SchemaRootRef, input) // for rules without an annotation
 	set.Put(ast.MustParseRef("schema.input"), input)
 	return set, nil
+}
+
+// comparePlaces orders problems by file and line.
+func comparePlaces(a, b policy.Problem) int {
+	return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), cmp.Compare(a.Column, b.Column))
 }

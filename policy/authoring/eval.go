@@ -4,19 +4,25 @@ import (
 	"context"
 	"fmt"
 	"io"
+	"strings"
+	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/profiler"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/lineage"
 	"github.com/open-policy-agent/opa/v1/topdown/print"
 	"github.com/open-policy-agent/opa/v1/util"
 )
 
 // EvalOptions configure Eval. The zero value is usable.
 type EvalOptions struct {
-	Trace  io.Writer // gets OPA's trace of the evaluation; nil means none
-	Prints io.Writer // gets what the policy prints; nil discards it
+	Trace   io.Writer       // gets OPA's trace of the evaluation; nil means none
+	Explain string          // what of the trace: full (the same as ""), notes, fails or debug
+	Profile *[]ProfileEntry // if not nil, gets where the time went, the longest first
+	Prints  io.Writer       // gets what the policy prints; nil discards it
 
 	AllowBuiltins []string // see policy.Config
 }
@@ -51,6 +57,11 @@ func Eval(ctx context.Context, paths []string, query string, input []byte, o Eva
 		}
 		options = append(options, rego.EvalInput(value))
 	}
+	var times *profiler.Profiler
+	if o.Profile != nil {
+		times = profiler.New()
+		options = append(options, rego.EvalQueryTracer(times))
+	}
 	var trace *topdown.BufferTracer
 	if o.Trace != nil {
 		trace = topdown.NewBufferTracer()
@@ -58,9 +69,49 @@ func Eval(ctx context.Context, paths []string, query string, input []byte, o Eva
 	}
 	results, err := evaluate(ctx, all, body, o, options)
 	if trace != nil {
-		topdown.PrettyTraceWithLocation(o.Trace, *trace)
+		topdown.PrettyTraceWithLocation(o.Trace, filterTrace(*trace, o.Explain))
+	}
+	if times != nil {
+		*o.Profile = profileOf(times)
 	}
 	return results, err
+}
+
+// filterTrace keeps of a trace what opa eval --explain keeps.
+func filterTrace(trace []*topdown.Event, explain string) []*topdown.Event {
+	switch explain {
+	case "notes":
+		return lineage.Notes(trace)
+	case "fails":
+		return lineage.Fails(trace)
+	case "debug":
+		return lineage.Debug(trace)
+	}
+	return lineage.Full(trace)
+}
+
+// ProfileEntry is the time spent on one expression of a policy.
+type ProfileEntry struct {
+	File     string        `json:"file"`
+	Line     int           `json:"line"`
+	Text     string        `json:"text"` // its first line
+	Time     time.Duration `json:"time_ns"`
+	NumEval  int           `json:"num_eval"`
+	NumRedo  int           `json:"num_redo"`
+	NumExprs int           `json:"num_gen_expr"` // that the compiler made of it
+}
+
+func profileOf(p *profiler.Profiler) []ProfileEntry {
+	entries := []ProfileEntry{}
+	for _, s := range p.ReportTopNResults(-1, []string{"total_time_ns"}) {
+		e := ProfileEntry{Time: time.Duration(s.ExprTimeNs), NumEval: s.NumEval, NumRedo: s.NumRedo, NumExprs: s.NumGenExpr}
+		if s.Location != nil {
+			e.File, e.Line = s.Location.File, s.Location.Row
+			e.Text, _, _ = strings.Cut(string(s.Location.Text), "\n")
+		}
+		entries = append(entries, e)
+	}
+	return entries
 }
 
 func evaluate(ctx context.Context, all loaded, body ast.Body, o EvalOptions, options []rego.EvalOption) ([]EvalResult, error) {

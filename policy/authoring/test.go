@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/cover"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/tester"
 	"github.com/open-policy-agent/opa/v1/topdown"
@@ -22,9 +23,12 @@ const DefaultTestTimeout = 5 * time.Second
 
 // TestOptions configure Test. The zero value is usable.
 type TestOptions struct {
-	Run     string        // regular expression; only tests whose full name matches run
-	Timeout time.Duration // of one test; zero means DefaultTestTimeout
-	Trace   bool          // give each failed test the trace of its evaluation
+	Run       string        // regular expression; only tests whose full name matches run
+	Timeout   time.Duration // of one test; zero means DefaultTestTimeout
+	Parallel  int           // tests that run at once; zero means one for each processor
+	Trace     bool          // give each failed test the trace of its evaluation
+	VarValues bool          // give each failed test the expression that failed, with the values of its variables
+	Coverage  bool          // measure which lines the tests reach
 
 	AllowBuiltins []string // see policy.Config
 }
@@ -51,19 +55,66 @@ type TestResult struct {
 	Error    string        `json:"error"`  // why it could not be evaluated
 	Output   string        `json:"output"` // what it printed
 	Trace    string        `json:"trace"`
-	Cases    []TestCase    `json:"cases"` // of a test over a table
+	FailedAt string        `json:"failed_at"` // the expression that failed, with TestOptions.VarValues
+	Cases    []TestCase    `json:"cases"`     // of a test over a table
 }
 
 // TestCase is one row of a test over a table.
 type TestCase struct {
-	Name    string  `json:"name"` // the row's keys, joined with "/"
-	Outcome Outcome `json:"outcome"`
+	Name     string  `json:"name"` // the row's keys, joined with "/"
+	Outcome  Outcome `json:"outcome"`
+	FailedAt string  `json:"failed_at"` // as of a TestResult
+}
+
+// TestReport is what Test found.
+type TestReport struct {
+	Tests    []TestResult `json:"tests"`
+	Coverage *Coverage    `json:"coverage"` // nil unless it was asked for
 }
 
 // Test runs the tests that `opa test` runs on the same paths, and returns their
 // results by file and line. The error is for options, files and policies that
 // keep tests from running; see policy.Problems.
-func Test(ctx context.Context, paths []string, o TestOptions) ([]TestResult, error) {
+func Test(ctx context.Context, paths []string, o TestOptions) (TestReport, error) {
+	b, err := newTestBench(ctx, paths, o, true)
+	if err != nil {
+		return TestReport{}, err
+	}
+	defer b.close(ctx)
+	b.runner.
+		SetTimeout(cmp.Or(o.Timeout, DefaultTestTimeout)).
+		SetParallel(o.Parallel).
+		CapturePrintOutput(true).
+		EnableTracing(o.Trace || o.VarValues)
+	measured := cover.New()
+	if o.Coverage {
+		b.runner.SetCoverageRuns(nil).SetCoverageQueryTracer(measured)
+	}
+	running, err := b.runner.RunTests(ctx, b.txn)
+	if err != nil {
+		return TestReport{}, err
+	}
+	report := TestReport{Tests: []TestResult{}}
+	for r := range running {
+		report.Tests = append(report.Tests, resultOf(r, o))
+	}
+	slices.SortFunc(report.Tests, func(a, b TestResult) int {
+		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), strings.Compare(a.Name, b.Name))
+	})
+	if o.Coverage {
+		report.Coverage = coverageOf(measured.Report(b.modules))
+	}
+	return report, ctx.Err()
+}
+
+// testBench holds what running tests and benchmarking them have in common.
+type testBench struct {
+	loaded
+	txn    storage.Transaction
+	runner *tester.Runner
+}
+
+func newTestBench(ctx context.Context, paths []string, o TestOptions, prints bool) (*testBench, error) {
 	if _, err := regexp.Compile(o.Run); err != nil {
 		return nil, fmt.Errorf("filter of tests: %w", err)
 	}
@@ -75,36 +126,20 @@ func Test(ctx context.Context, paths []string, o TestOptions) ([]TestResult, err
 	if err != nil {
 		return nil, err
 	}
-	defer all.store.Abort(ctx, txn)
 	compiler := ast.NewCompiler().
 		WithDefaultRegoVersion(ast.RegoV1).
 		WithCapabilities(all.capabilities).
 		WithPathConflictsCheck(storage.NonEmpty(ctx, all.store, txn)).
 		WithUseTypeCheckAnnotations(true).
-		WithEnablePrintStatements(true)
-	running, err := tester.NewRunner().
-		SetCompiler(compiler).
-		SetStore(all.store).
-		SetModules(all.modules).
-		SetTimeout(cmp.Or(o.Timeout, DefaultTestTimeout)).
-		CapturePrintOutput(true).
-		EnableTracing(o.Trace).
-		Filter(o.Run).
-		RunTests(ctx, txn)
-	if err != nil {
-		return nil, err
-	}
-	results := []TestResult{}
-	for r := range running {
-		results = append(results, resultOf(r))
-	}
-	slices.SortFunc(results, func(a, b TestResult) int {
-		return cmp.Or(strings.Compare(a.File, b.File), cmp.Compare(a.Line, b.Line), strings.Compare(a.Name, b.Name))
-	})
-	return results, ctx.Err()
+		WithRewriteTestRules(o.VarValues).
+		WithEnablePrintStatements(prints)
+	runner := tester.NewRunner().SetCompiler(compiler).SetStore(all.store).SetModules(all.modules).Filter(o.Run)
+	return &testBench{all, txn, runner}, nil
 }
 
-func resultOf(r *tester.Result) TestResult {
+func (b *testBench) close(ctx context.Context) { b.store.Abort(ctx, b.txn) }
+
+func resultOf(r *tester.Result, o TestOptions) TestResult {
 	result := TestResult{
 		Package:  r.Package,
 		Name:     r.Name,
@@ -123,14 +158,22 @@ func resultOf(r *tester.Result) TestResult {
 		if len(sub.SubResults) > 0 {
 			continue
 		}
-		outcome := Pass
+		c := TestCase{Name: strings.Join(name, "/"), Outcome: Pass}
 		if sub.Fail {
-			outcome = Fail
+			c.Outcome = Fail
+			if o.VarValues {
+				c.FailedAt = failedAt(sub.Trace)
+			}
 		}
-		result.Cases = append(result.Cases, TestCase{Name: strings.Join(name, "/"), Outcome: outcome})
+		result.Cases = append(result.Cases, c)
 	}
 	if result.Outcome == Fail || result.Outcome == Error {
-		result.Trace = failureTrace(r.Trace)
+		if o.Trace {
+			result.Trace = failureTrace(r.Trace)
+		}
+		if o.VarValues && len(result.Cases) == 0 {
+			result.FailedAt = failedAt(r.Trace)
+		}
 	}
 	return result
 }
@@ -155,4 +198,26 @@ func failureTrace(trace []*topdown.Event) string {
 		return e.Op == topdown.NoteOp || e.Op == topdown.FailOp
 	}))
 	return out.String()
+}
+
+// failedAt is what `opa test --var-values` shows of a failure: the last
+// expression that failed, and below it the values of its variables.
+func failedAt(trace []*topdown.Event) string {
+	for _, e := range slices.Backward(trace) {
+		if e.Op != topdown.FailOp || e.Location == nil || e.QueryID == 0 {
+			continue
+		}
+		if expr, ok := e.Node.(*ast.Expr); ok {
+			if _, every := expr.Terms.(*ast.Every); every {
+				continue // what failed is in its body
+			}
+		}
+		var out bytes.Buffer
+		fmt.Fprintf(&out, "%s:%d:\n", e.Location.File, e.Location.Row)
+		if err := topdown.PrettyEvent(&out, e, topdown.PrettyEventOpts{PrettyVars: true}); err != nil {
+			return ""
+		}
+		return out.String()
+	}
+	return ""
 }

@@ -1,0 +1,84 @@
+package main
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"strings"
+	"text/tabwriter"
+
+	"github.com/spf13/cobra"
+)
+
+// question builds the body of POST /v1/decisions.
+func (c *call) question(args []string) ([]byte, error) {
+	if c.noWait {
+		return nil, errors.New("--dry-run runs nothing, so there is nothing not to wait for: leave --no-wait out")
+	}
+	command, err := commandLine(args)
+	if err != nil {
+		return nil, err
+	}
+	env, err := c.environ()
+	if err != nil {
+		return nil, err
+	}
+	type callback struct {
+		URL string `json:"url"`
+	}
+	body := struct {
+		Command  string            `json:"command"`
+		Workdir  string            `json:"workdir,omitempty"`
+		Env      map[string]string `json:"env,omitempty"`
+		Callback *callback         `json:"callback,omitempty"`
+	}{Command: command, Workdir: c.workdir, Env: env}
+	if c.callback != "" {
+		body.Callback = &callback{c.callback}
+	}
+	return json.Marshal(body)
+}
+
+// decided shows a decision: exit code 0 when the command would run, that of a denial when it would not.
+func (c *call) decided(cmd *cobra.Command, status int, raw []byte) error {
+	var answer struct {
+		Detail      string          `json:"detail"` // of a problem
+		DecisionID  string          `json:"decision_id"`
+		Allow       bool            `json:"allow"`
+		Grants      []string        `json:"grants"`
+		Reasons     []string        `json:"reasons"`
+		Obligations json.RawMessage `json:"obligations"`
+		Revision    string          `json:"revision"`
+	}
+	err := json.Unmarshal(raw, &answer)
+	switch {
+	case err != nil, status != http.StatusOK && answer.Detail == "":
+		return &exitError{exitFailed, notSidegate(c.url, status)}
+	case status != http.StatusOK:
+		return &exitError{exitFailed, c.unlessJSON(describe(answer.Detail, answer.DecisionID))}
+	}
+	if !c.json {
+		verdict := "denied"
+		if answer.Allow {
+			verdict = "allowed"
+		}
+		t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)
+		fmt.Fprintf(t, "decision\t%s\n", answer.DecisionID)
+		fmt.Fprintf(t, "verdict\t%s\n", verdict)
+		if answer.Allow {
+			fmt.Fprintf(t, "grants\t%s\n", strings.Join(answer.Grants, " "))
+			fmt.Fprintf(t, "obligations\t%s\n", answer.Obligations)
+		}
+		for _, reason := range answer.Reasons {
+			fmt.Fprintf(t, "reason\t%s\n", reason)
+		}
+		fmt.Fprintf(t, "revision\t%s\n", answer.Revision)
+		if err := t.Flush(); err != nil {
+			return &exitError{exitFailed, err}
+		}
+	}
+	if !answer.Allow {
+		return &exitError{code: exitDenied}
+	}
+	return nil
+}

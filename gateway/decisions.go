@@ -1,0 +1,70 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+	"slices"
+
+	"github.com/sidegate/sidegate/internal/shell"
+	"github.com/sidegate/sidegate/policy"
+)
+
+// decisionReply is the answer of POST /v1/decisions: what the gateway would do, and why.
+type decisionReply struct {
+	DecisionID  string             `json:"decision_id"`
+	Allow       bool               `json:"allow"` // the command would run
+	Grants      []string           `json:"grants"`
+	Reasons     []string           `json:"reasons"`
+	Obligations policy.Obligations `json:"obligations"`
+	Revision    string             `json:"revision"`
+	Analysis    shell.Analysis     `json:"analysis"`
+}
+
+// serveDecision answers what would become of a job, and runs nothing. A denial is an answer like any other. The call is
+// signed and spends its nonce.
+func (g *Gateway) serveDecision(w http.ResponseWriter, r *http.Request) {
+	reply, err := g.decide(w, r)
+	if err != nil {
+		g.problem(w, g.refusal(err))
+		return
+	}
+	g.send(w, http.StatusOK, mediaJSON, reply)
+}
+
+func (g *Gateway) decide(w http.ResponseWriter, r *http.Request) (*decisionReply, error) {
+	call, err := g.verify(w, r)
+	if err != nil {
+		return nil, err
+	}
+	ctx := context.WithoutCancel(r.Context())
+	order, err := decodeJob(call.body)
+	if err != nil {
+		return nil, g.turnAway(ctx, call, invalid(err))
+	}
+	ruling, err := g.rule(ctx, g.request(r, call.principal, order))
+	if err != nil {
+		return nil, g.turnAway(ctx, call, err)
+	}
+	if refusal := g.spend(ctx, call); refusal != nil {
+		return nil, g.turnAway(ctx, call, refusal)
+	}
+	g.log.Info("decided, without running", "client", call.principal.Client, "decision", ruling.id, "allow", ruling.refusal == nil)
+	return replyOf(ruling), nil
+}
+
+// replyOf shows a ruling to its caller. Where nothing is allowed the resolved paths are left out: they would tell what
+// programs the host has.
+func replyOf(r *ruling) *decisionReply {
+	reply := &decisionReply{
+		DecisionID: r.id, Allow: r.refusal == nil, Grants: listOf(r.decision.Grants), Reasons: []string{},
+		Obligations: r.decision.Obligations, Revision: r.decision.Revision, Analysis: r.analysis,
+	}
+	if r.refusal != nil {
+		reply.Reasons = r.refusal.Reasons
+		reply.Analysis.Commands = slices.Clone(r.analysis.Commands)
+		for i := range reply.Analysis.Commands {
+			reply.Analysis.Commands[i].ResolvedPath = nil
+		}
+	}
+	return reply
+}

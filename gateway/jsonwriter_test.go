@@ -1,0 +1,39 @@
+package gateway
+
+import (
+	"bytes"
+	"encoding/json"
+	"strings"
+	"testing"
+)
+
+// FuzzJSONWriter compares what is written in pieces with what encoding/json makes of the whole.
+func FuzzJSONWriter(f *testing.F) {
+	for _, seed := range []string{"", "a", "中文\n", "a\xffb", "\x00\x1b<>&\u2028", strings.Repeat("中", jsonPiece), strings.Repeat("\x80", jsonPiece+5),
+		strings.Repeat("a", jsonPiece-1) + "😀" + "b", "\xe4\xb8", "\xf0\x9f\x98"} {
+		f.Add([]byte(seed))
+	}
+	f.Fuzz(func(t *testing.T, text []byte) {
+		var got bytes.Buffer
+		w := jsonWriter{w: &got}
+		w.text(text)
+		if w.err != nil {
+			t.Fatal(w.err)
+		}
+		var back string
+		if err := json.Unmarshal(got.Bytes(), &back); err != nil {
+			t.Fatalf("%q is not JSON: %v", got.Bytes(), err)
+		}
+		var want string
+		whole, err := json.Marshal(string(text))
+		if err == nil {
+			err = json.Unmarshal(whole, &want)
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if back != want {
+			t.Fatalf("%q comes back as %q, want %q", text, back, want)
+		}
+	})
+}

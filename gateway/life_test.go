@@ -1,0 +1,215 @@
+package gateway
+
+import (
+	"context"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/internal/auth"
+	"github.com/sidegate/sidegate/internal/callback"
+	"github.com/sidegate/sidegate/internal/jobs"
+	"github.com/sidegate/sidegate/internal/journal"
+	"github.com/sidegate/sidegate/internal/shell"
+	"github.com/sidegate/sidegate/policy"
+)
+
+// newGateway builds a gateway of real parts whose policy allows everything.
+func newGateway(t *testing.T) *Gateway {
+	t.Helper()
+	dir := t.TempDir()
+	log := slog.New(slog.DiscardHandler)
+	rules := filepath.Join(dir, "rules")
+	if err := os.Mkdir(rules, 0o755); err != nil {
+		t.Fatal(err)
+	}
+	rego := "package sidegate\n\ndecision := {\"allow\": true, \"grants\": [\"test\"], \"reasons\": [], \"obligations\": {}}\n"
+	if err := os.WriteFile(filepath.Join(rules, "decision.rego"), []byte(rego), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	part := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	verifier, err := auth.New(auth.Config{Clients: []auth.Client{{Name: "func", Secrets: [][]byte{[]byte("secret")}}}, Skew: time.Minute})
+	part(err)
+	analyzer, err := shell.New(shell.Config{Path: []string{"/usr/bin", "/bin"}})
+	part(err)
+	engine, err := policy.New(t.Context(), policy.Config{Paths: []string{rules}, Logger: log})
+	part(err)
+	runner, err := executor.New(executor.Config{WorkRoot: filepath.Join(dir, "work"), Logger: log})
+	part(err)
+	book, err := journal.Open(t.Context(), journal.Config{Dir: filepath.Join(dir, "state"), Logger: log})
+	part(err)
+	queue, err := jobs.New(jobs.Config{Concurrency: 1, Length: 8, Logger: log})
+	part(err)
+	allowed, err := callback.NewAllowlist(nil)
+	part(err)
+	t.Cleanup(func() {
+		engine.Close(context.Background())
+		_ = book.Close()
+	})
+	g, err := New(Config{
+		Verifier: verifier, Analyzer: analyzer, Policy: engine, Runner: runner, Journal: book, Queue: queue, Callbacks: allowed, CallbackDue: func() {},
+		Bounds: testBounds(), Limits: Limits{Body: 1 << 16, Rate: 1000, Burst: 1000}, Log: log,
+	})
+	part(err)
+	return g
+}
+
+// accepted puts a job that waits into the journal.
+func accepted(t *testing.T, g *Gateway, command string) *life {
+	t.Helper()
+	req := Request{ID: newID(), Time: g.now().UTC(), Principal: auth.Principal{Client: "func"}, Order: Order{Command: command}}
+	r, err := g.rule(t.Context(), req)
+	if err != nil || r.refusal != nil {
+		t.Fatal(err, r)
+	}
+	row, err := g.row(req, r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	nonce := journal.Nonce{Value: [16]byte([]byte(req.ID)[20:]), Client: "func", SignedAt: req.Time, Expires: req.Time.Add(time.Minute)}
+	if err := g.journal.Admit(t.Context(), journal.Admission{Nonce: nonce, At: g.now(), Job: row}); err != nil {
+		t.Fatal(err)
+	}
+	l := g.newLife(req)
+	l.ruling.Store(r)
+	return l
+}
+
+func (l *life) statusInJournal(t *testing.T) journal.Job {
+	t.Helper()
+	job, err := l.g.journal.Job(t.Context(), l.request.ID)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return job
+}
+
+// TestNothingRunsTwice: a job that the journal does not call accepted any more is not run, whoever thinks it should be.
+func TestNothingRunsTwice(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	ran := filepath.Join(t.TempDir(), "ran")
+	l := accepted(t, g, "touch "+ran)
+	if err := g.journal.Begin(t.Context(), journal.Start{JobID: l.request.ID, At: g.now()}); err != nil {
+		t.Fatal(err)
+	}
+	l.runToEnd(t.Context())
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("it ran a second time")
+	}
+	if l.result.Status != executor.StatusFailed {
+		t.Errorf("it ended as %+v", l.result)
+	}
+}
+
+// TestWaitingJobExpires: nobody expects a command any more that waited longer than commands may run.
+func TestWaitingJobExpires(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	ran := filepath.Join(t.TempDir(), "ran")
+	l := accepted(t, g, "touch "+ran)
+	g.now = func() time.Time { return l.request.Time.Add(g.bounds.MaxTimeout + time.Second) }
+	l.runToEnd(t.Context())
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("it ran")
+	}
+	if job := l.statusInJournal(t); job.Status != journal.Failed || !strings.Contains(string(l.result.Stderr), "executor.max_timeout") {
+		t.Errorf("the journal says %s, stderr %q", job.Status, l.result.Stderr)
+	}
+}
+
+// TestOutcomeThatIsNotOnRecordIsNotASuccess: the caller is told, and the outcome is recorded as soon as that is possible.
+func TestOutcomeThatIsNotOnRecordIsNotASuccess(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	g.finishTries = 1
+	l := accepted(t, g, "true")
+	book := g.journal
+	closed, err := journal.Open(t.Context(), journal.Config{Dir: filepath.Join(t.TempDir(), "state")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := closed.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if err := book.Begin(t.Context(), journal.Start{JobID: l.request.ID, At: g.now()}); err != nil {
+		t.Fatal(err)
+	}
+	l.begun, g.journal = true, closed
+	l.runToEnd(t.Context())
+	if l.refusal == nil || l.refusal.Code != OutcomeNotRecorded || l.result.Status != "" {
+		t.Errorf("the refusal is %v, the result %+v", l.refusal, l.result)
+	}
+	if err := g.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	g.journal = book
+	if job := l.statusInJournal(t); job.Status != journal.Running {
+		t.Errorf("the journal says %s", job.Status)
+	}
+}
+
+// TestRedecidedJobNamesItsDecision: the row of a job that was decided again names the decision under which it runs.
+func TestRedecidedJobNamesItsDecision(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	l := accepted(t, g, "true")
+	first := l.ruling.Load()
+	first.activated = time.Time{} // as if the policy had changed since
+	l.runToEnd(t.Context())
+	job := l.statusInJournal(t)
+	if job.Status != journal.Exited || job.DecisionID == first.id || job.DecisionID != l.ruling.Load().id {
+		t.Errorf("the journal says %s, decision %s; decided as %s and then %s", job.Status, job.DecisionID, first.id, l.ruling.Load().id)
+	}
+}
+
+// TestRecoveredJobIsItsClientsOfToday: a client that is gone has no jobs any more, and one that changed has today's roles.
+func TestRecoveredJobIsItsClientsOfToday(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	ran := filepath.Join(t.TempDir(), "ran")
+	gone := accepted(t, g, "touch "+ran)
+	kept := accepted(t, g, "true")
+	rows, err := g.journal.Waiting(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i := range rows {
+		if rows[i].ID == gone.request.ID {
+			rows[i].Request = []byte(strings.Replace(string(rows[i].Request), `"Client":"func"`, `"Client":"former"`, 1))
+		}
+		g.resume(rows[i])
+	}
+	if err := g.Drain(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	if job := gone.statusInJournal(t); job.Status != journal.Failed {
+		t.Errorf("the job of a client that is gone is %s", job.Status)
+	}
+	if _, err := os.Stat(ran); err == nil {
+		t.Error("and it ran")
+	}
+	if job := kept.statusInJournal(t); job.Status != journal.Exited && job.Status != journal.Accepted {
+		t.Errorf("the other job is %s", job.Status)
+	}
+}
+
+// TestUnreadableRowDoesNotStopTheRecovery: one broken row ends as interrupted, and the gateway serves.
+func TestUnreadableRowDoesNotStopTheRecovery(t *testing.T) {
+	t.Parallel()
+	if got := requestOf(journal.Job{NewJob: journal.NewJob{ID: "j", Request: []byte("{")}}); got.ID != "j" {
+		t.Errorf("got %+v", got)
+	}
+	if got := requestOf(journal.Job{NewJob: journal.NewJob{ID: "j", Request: []byte(`{"id":"other"}`)}}); got.ID != "j" {
+		t.Errorf("got %+v", got)
+	}
+}

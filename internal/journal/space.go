@@ -1,0 +1,63 @@
+package journal
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+
+	"golang.org/x/sys/unix"
+)
+
+// walRoom is how much of the disk the WAL takes before a commit copies it into the main file: what makes that due, and one more batch. It is needed even
+// if everything goes to pages that are used again, because every change goes through the WAL.
+const walRoom = checkpointPages*4096 + maxBatchBytes
+
+// freeBytes is the default of Config.Free.
+func freeBytes(dir string) (int64, error) {
+	var st unix.Statfs_t
+	if err := unix.Statfs(dir, &st); err != nil {
+		return 0, &fs.PathError{Op: "statfs", Path: dir, Err: err}
+	}
+	return int64(st.Bavail) * int64(st.Bsize), nil
+}
+
+// checkSpace is the low-water check. The room inside the journal counts as free, because the file does not shrink when jobs are forgotten; but it counts
+// only as long as the WAL can be written too. Not knowing how much space is left counts as none.
+func (j *Journal) checkSpace(reusable func() (int64, error)) error {
+	if j.lowWater < 0 {
+		return nil
+	}
+	free, err := j.free(j.dir)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	}
+	if free >= j.lowWater {
+		return nil
+	}
+	inside, err := reusable()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	}
+	wal, err := j.walBytes()
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	}
+	if free+inside >= j.lowWater && free+wal >= min(j.lowWater, walRoom) {
+		return nil
+	}
+	return fmt.Errorf("%w: %d bytes are free on the file system of %s and %d in the journal, and new work needs %d", ErrNoSpace, free, j.dir, inside, j.lowWater)
+}
+
+// walBytes is the size of the WAL, which is written from its start again after it was copied.
+func (j *Journal) walBytes() (int64, error) {
+	st, err := os.Stat(filepath.Join(j.dir, fileName+"-wal"))
+	if errors.Is(err, fs.ErrNotExist) {
+		return 0, nil
+	}
+	if err != nil {
+		return 0, err
+	}
+	return st.Size(), nil
+}
