@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 
@@ -38,6 +39,9 @@ the starter policy and its tests, and state/ for the journal. They work as they 
 			if err := o.initialize(cmd.Context(), dir); err != nil {
 				return err
 			}
+			if o.profile == "compat" {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning: with role compat the client may run every command that can be analyzed; narrow it as soon as you know what it needs")
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), `Wrote %[1]s:
   sidegate.yaml   the configuration
   func.secret     the secret of client "func"; keep it, and give it to nobody but the caller
@@ -53,9 +57,12 @@ Try a command:      sidegate run --url http://%[2]s --secret-file %[1]s/func.sec
 	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8099", "address to listen on, host:port")
 	cmd.Flags().StringVar(&o.adminListen, "admin-listen", "127.0.0.1:8098", `address for health checks, "" for none`)
 	cmd.Flags().StringArrayVar(&o.callbacks, "callback-allow", nil, "pattern of URLs that results may be sent to; may be repeated (default http://172.17.0.1:8088/*)")
-	cmd.Flags().StringVar(&o.profile, "profile", "readonly", "the starter policy: readonly")
+	cmd.Flags().StringVar(&o.profile, "profile", "readonly", "what the client may do at first: readonly, or compat (every command that can be analyzed: unsafe)")
 	return cmd
 }
+
+// profiles are the roles that a first client can be given.
+var profiles = []string{"readonly", "compat"}
 
 // initOptions are what the flags say.
 type initOptions struct {
@@ -67,8 +74,8 @@ type initOptions struct {
 // initialize writes everything into dir, which must be absent, or empty and nobody else's. What it began and could not
 // finish it takes away again.
 func (o initOptions) initialize(ctx context.Context, dir string) (err error) {
-	if o.profile != "readonly" {
-		return fmt.Errorf("--profile %s is not known; this version has: readonly", o.profile)
+	if !slices.Contains(profiles, o.profile) {
+		return fmt.Errorf("--profile %s is not known; there are: %s", o.profile, strings.Join(profiles, ", "))
 	}
 	made, err := claim(dir)
 	if err != nil {

@@ -14,25 +14,27 @@ analyzed if {
 	input.phase == "request"
 	input.shell.class in {"simple", "pipeline", "compound"}
 	is_null(input.shell.parse_error)
-	count(input.shell.charset_violations) == 0
+	input.shell.charset_violations == []
 	input.shell.truncated == false
 	input.shell.all_static == true
-	every feature, _ in input.shell.features {
-		feature in data.sidegate.constructs.features
-	}
+	object.remove(input.shell.features, data.sidegate.constructs.features) == {}
 }
 
 # METADATA
 # description: There are commands, and each is one that a grant may cover and does.
 commands_covered if {
-	count(input.shell.commands) > 0
+	input.shell.commands != []
 	covered := {grant.command | some grant in grants.covers}
 	every i, command in input.shell.commands {
 		command.id == i
 		i in covered
-		commands.known(command)
+		commands.coverable[i]
 	}
 }
+
+# METADATA
+# description: It is known where the commands run. The words of a `cd` may not tell.
+directories_known if paths.bases
 
 # METADATA
 # description: No workdir means a private, empty directory.
@@ -41,6 +43,7 @@ workdir_allowed if input.request.workdir == ""
 workdir_allowed if {
 	some role in input.client.roles
 	some root in data.sidegate.roles[role].workdirs
+	startswith(input.request.workdir, root)
 	paths.below(input.request.workdir, root)
 }
 
@@ -53,7 +56,10 @@ env_allowed if {
 
 # METADATA
 # description: Variables in front of a command are held to the same rules as the request's.
+assignments_allowed if bare
+
 assignments_allowed if {
+	not bare
 	every command in input.shell.commands {
 		every assignment in command.assignments {
 			assignment.scope == "prefix"
@@ -63,11 +69,23 @@ assignments_allowed if {
 	}
 }
 
+redirects_allowed if bare
+
 redirects_allowed if {
+	not bare
 	every command in input.shell.commands {
 		every redirect in command.redirects {
 			redirects.needs(input.client.roles, redirect)
 		}
+	}
+}
+
+# METADATA
+# description: Nothing is redirected or assigned, as in most requests.
+bare if {
+	every command in input.shell.commands {
+		command.assignments == []
+		command.redirects == []
 	}
 }
 

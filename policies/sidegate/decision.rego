@@ -33,6 +33,7 @@ default allow := false
 allow if {
 	analyzed
 	commands_covered
+	directories_known
 	workdir_allowed
 	env_allowed
 	assignments_allowed

@@ -32,10 +32,18 @@ test_grants_are_named_once_and_in_order if {
 	decision.grants == ["readonly.cat", "readonly.sort"]
 }
 
-# An allowed request whose obligations cannot be worked out, here because a careless
-# grant lets `cd` go anywhere.
+# An allowed request whose obligations cannot be worked out, here because of a careless
+# grant.
 test_no_decision_is_a_denial if {
+	careless := {{"name": "all", "command": 0, "env": "A=1"}}
+	decision := sidegate.decision with input as testing.simple(["rsync"]) with grants.covers as careless
+	decision == {"allow": false, "grants": [], "reasons": ["the policy reached no decision"], "obligations": {}}
+}
+
+# A grant that lets `cd` go anywhere is not enough to know where the rest runs.
+test_an_unknown_directory_is_a_denial if {
 	careless := {{"name": "all", "command": 0}}
 	decision := sidegate.decision with input as testing.simple(["cd", "x"]) with grants.covers as careless
-	decision == {"allow": false, "grants": [], "reasons": ["the policy reached no decision"], "obligations": {}}
+	not decision.allow
+	"it is not known where the commands run: cd needs an absolute path without .." in decision.reasons
 }

@@ -11,8 +11,8 @@ import data.sidegate.lib.redirects
 obligations := {
 	"mode": mode,
 	"filesystem": {
-		"read": sort(roots("read") | workdirs),
-		"write": sort(roots("write")),
+		"read": sort(({root | some need in needs; some root in need.read} | paths.bases) - {""}),
+		"write": sort({root | some need in needs; some root in need.write}),
 	},
 	"network": network,
 	"env": {
@@ -38,18 +38,15 @@ only_builtin if {
 	is_null(command.resolved_path)
 }
 
-roots(access) := granted | redirected if {
-	granted := {root | some grant in grants.covers; some root in grant[access]}
-	redirected := {root |
-		some command in input.shell.commands
-		some redirect in command.redirects
-		some root in redirects.needs(input.client.roles, redirect)[access]
-	}
-}
-
 # METADATA
-# description: Wherever the request runs; a private directory needs no mention.
-workdirs := paths.bases - {""}
+# description: What the commands and their redirects need.
+needs := grants.covers if {
+	bare
+} else := grants.covers | {need |
+	some command in input.shell.commands
+	some redirect in command.redirects
+	need := redirects.needs(input.client.roles, redirect)
+}
 
 default network := "none"
 

@@ -58,7 +58,7 @@ test_system if {
 
 # The letter e of BSD's ps, also in what falls back to BSD's reading, shows environments.
 test_ps_shows_no_environment if {
-	all_denied([["ps", "auxe"], ["ps", "e"], ["ps", "-auxe"], ["ps", "-ef", "-x"], ["ps", "aux", "e"], ["ps", "-o", "environ"], ["ps", "-eo", "pid,environ"], ["ps", "-ue"], ["ps", "-p", "1e"], ["ps", "--", "e"]])
+	all_denied([["ps", "auxe"], ["ps", "e"], ["ps", "-auxe"], ["ps", "-ef", "-x"], ["ps", "aux", "e"], ["ps", "-o", "environ"], ["ps", "-eo", "pid,environ"], ["ps", "-ue"], ["ps", "-p", "1e"], ["ps", "--", "e"], ["ps", "-ef", "-o", "pid,args"], ["ps", "-o", "pid", "-p", "1", "-F"], ["ps", "-leo", "pid"]])
 }
 
 test_date if {
@@ -94,7 +94,7 @@ test_services if {
 
 test_git if {
 	all_allowed([["git", "pull", "--ff-only"], ["git", "status", "-s"], ["git", "status", "--porcelain=v1", "-uno"], ["git", "log", "--oneline", "-5"], ["git", "rev-parse", "--short", "HEAD"]])
-	all_denied([["git", "pull"], ["git", "pull", "--ff-only", "ext::sh -c id"], ["git", "pull", "--ff-only", "--upload-pack=sh"], ["git", "-C", "/tmp", "status"], ["git", "-c", "core.pager=sh", "status"], ["git", "--exec-path=/tmp", "status"], ["git", "--git-dir=/tmp", "status"], ["git", "log", "-p"], ["git", "log", "--output=/srv/x"], ["git", "log", "--ext-diff"], ["git", "push"], ["git", "clean", "-fdx"], ["git", "config", "core.pager", "sh"], ["git", "rev-parse", "--git-path", "x"], ["git", "log", "main"], ["git", "--help"], ["git"]])
+	all_denied([["git", "pull"], ["git", "pull", "--ff-only", "ext::sh -c id"], ["git", "pull", "--ff-only", "--upload-pack=sh"], ["git", "-C", "/tmp", "status"], ["git", "-c", "core.pager=sh", "status"], ["git", "--exec-path=/tmp", "status"], ["git", "--git-dir=/tmp", "status"], ["git", "log"], ["git", "log", "-5"], ["git", "log", "--pretty=short"], ["git", "log", "-p"], ["git", "log", "--output=/srv/x"], ["git", "log", "--ext-diff"], ["git", "push"], ["git", "clean", "-fdx"], ["git", "config", "core.pager", "sh"], ["git", "rev-parse", "--git-path", "x"], ["git", "log", "main"], ["git", "--help"], ["git"]])
 }
 
 test_tar if {

@@ -6,21 +6,31 @@
 package sidegate.denials
 
 import data.sidegate.lib.programs
+import data.sidegate.lib.wording
 
 deny contains reason if {
-	some command in input.shell.commands
-	why := programs.principle(command)
-	reason := sprintf("command %d (%s) is %s, which no role can allow", [command.id, command.name, why])
+	some i, reasons in of_commands
+	some what in reasons
+	reason := wording.of_command(input.shell.commands[i], what)
 }
 
 deny contains reason if {
 	some key in input.request.env_dangerous
-	reason := sprintf("environment variable %s changes how programs load or behave, which no role can allow", [key])
+	what := "changes how programs load or behave, which no role can allow"
+	reason := sprintf("environment variable %s %s", [wording.clip(key), what])
 }
 
-deny contains reason if {
-	some command in input.shell.commands
+# METADATA
+# description: What refuses a command, by its place in the request.
+of_commands[i] contains what if {
+	some i, why in programs.principles
+	what := sprintf("is %s, which no role can allow", [why])
+}
+
+of_commands[i] contains what if {
+	some i, command in input.shell.commands
 	some assignment in command.assignments
 	assignment.dangerous == true
-	reason := sprintf("command %d sets %s, which changes how programs load or behave; no role can allow it", [command.id, assignment.name])
+	name := wording.clip(assignment.name)
+	what := sprintf("sets %s, which changes how programs load or behave; no role can allow it", [name])
 }

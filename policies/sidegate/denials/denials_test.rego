@@ -18,7 +18,7 @@ test_dangerous_environment if {
 test_dangerous_assignments if {
 	set_path := object.union(testing.assignment("PATH", "/tmp"), {"dangerous": true})
 	asked := testing.first(testing.simple(["ls"]), {"assignments": [set_path]})
-	denials.deny == {"command 0 sets PATH, which changes how programs load or behave; no role can allow it"} with input as asked
+	denials.deny == {"command 0 (ls) sets PATH, which changes how programs load or behave; no role can allow it"} with input as asked
 }
 
 # A role that lists a shell and a dangerous variable changes nothing.

@@ -2,6 +2,7 @@ package sidegate.grants_test
 
 import data.sidegate
 import data.sidegate.grants
+import data.sidegate.lib.specs
 import data.sidegate.testing
 
 covers(asked) := found if {
@@ -13,9 +14,20 @@ test_a_grant_of_a_role if {
 		"name": "readonly.cat",
 		"command": 0,
 		"read": {"/var/log"},
+	}}
+	covers(testing.simple(["ss", "-tn"])) == {{
+		"name": "readonly.ss",
+		"command": 0,
+		"read": set(),
 		"write": set(),
-		"network": "none",
+		"network": "netlink",
 		"env": {},
+	}}
+	covers(testing.simple(["cut", "-f1", "/var/log/x"])) == {{
+		"name": "readonly.cut",
+		"command": 0,
+		"read": {"/var/log"},
+		"write": set(),
 	}}
 }
 
@@ -62,4 +74,44 @@ test_a_denial_of_ones_own if {
 	asked := testing.with_client(testing.simple(["ls"]), {"name": "web-frozen"})
 	decision := sidegate.decision with input as asked
 	decision.reasons == ["web servers are frozen until Monday"]
+}
+
+# What is settled in one go is what the library would find in its longer way, for every
+# kind of word that could tell the two apart.
+test_simple_finds_only_what_fit_finds if {
+	argvs := [
+		["ls"], ["ls", "-l"], ["ls", "-la"], ["ls", "-l", "--", "-a"], ["ls", "--"], ["ls", "-"], ["ls", ""], ["ls", "-l", "-w", "80"],
+		["ls", "/srv", "x", "-a", "/srv"], ["ls", "/etc"], ["ls", "..", "-a"], ["ls", "-I", "-a"], ["ls", "--color"], ["ls", "--all=x"],
+		["cat", "-"], ["cat", "-n", "x"], ["cat", "-n", "-", "/etc/shadow"], ["head", "-5"], ["head", "-n"], ["head", "x", "-q"],
+		["stat"], ["stat", "x"], ["whoami"], ["whoami", "x"], ["uptime", "-p"], ["uptime", "-p", "x"], ["free", "-m"], ["free", "-s"],
+		["sort", "-o", "x"], ["sort", "-o"], ["sort", "-u", "x"], ["uniq", "x", "y"], ["uniq", "-c"], ["wc", "--files0-from=x"],
+		["df", "-h", "/srv"], ["du", "-L"], ["id", "a", "b"], ["true", "x"], ["echo", "-n"], ["printf"], ["ss", "-t"], ["ps", "-f"],
+	]
+	settled := [[argv, key, read] |
+		some workdir in ["", "/srv/app", "/etc"]
+		some argv in argvs
+		found := grants.simple with input as testing.with_request(testing.simple(argv), {"workdir": workdir})
+		some key, read in found
+		spec := data.sidegate.roles.readonly.commands[argv[0]]
+		words := array.slice(argv, 1, count(argv))
+		needs := specs.fit("readonly", spec, words) with input as testing.with_request(testing.simple(argv), {"workdir": workdir})
+		needs == {"read": read, "write": set()}
+	]
+	all := [argv |
+		some workdir in ["", "/srv/app", "/etc"]
+		some argv in argvs
+		found := grants.simple with input as testing.with_request(testing.simple(argv), {"workdir": workdir})
+		count(found) > 0
+	]
+	count(settled) == count(all)
+	count(all) > 20
+}
+
+# An entry that lists an option and bans it bans it.
+test_a_ban_wins_over_a_flag if {
+	other := {"commands": {"x": {"flags": ["-a", "-b"], "never": {"-b": "is bad"}}}}
+	fine := testing.with_client(testing.simple(["x", "-a"]), {"roles": ["other"]})
+	count(grants.covers) == 1 with input as fine with data.sidegate.roles.other as other
+	banned := testing.with_client(testing.simple(["x", "-a", "-b"]), {"roles": ["other"]})
+	count(grants.covers) == 0 with input as banned with data.sidegate.roles.other as other
 }

@@ -3,6 +3,7 @@ package sidegate.reasons
 import data.sidegate.lib.arguments
 import data.sidegate.lib.specs
 import data.sidegate.lib.values
+import data.sidegate.lib.wording
 
 # METADATA
 # description: What keeps the words of a command from fitting the spec of a role, all of it.
@@ -23,7 +24,10 @@ misfits(role, name, words) := {sprintf("cannot be allowed: %s is not well-formed
 	front := about_words(role, at, spec, array.slice(words, 0, i))
 	rest := about_words(role, sprintf("%s.subcommands.%s", [at, words[i]]), part, array.slice(words, i + 1, count(words)))
 	problems := (front | rest) | (about_required(spec, words) | about_required(part, words))
-} else := {sprintf("must have one of the subcommands %s first: add another under %s.subcommands in data.yaml", [known, entry(role, name)])} if {
+} else := {concat("", [
+	sprintf("must have one of the subcommands %s first", [known]),
+	sprintf(": add another under %s.subcommands in data.yaml", [entry(role, name)]),
+])} if {
 	known := concat(", ", sort(object.keys(data.sidegate.roles[role].commands[name].subcommands)))
 }
 
@@ -35,8 +39,17 @@ about_required(spec, words) := {sprintf("must have the option %s", [name]) |
 	not name in words
 }
 
-about_words(role, at, spec, words) := about_options(role, at, spec, parsed) | about_operands(role, at, spec, parsed) if {
+about_apart(spec, parsed) := {sprintf("has the option %s beside %s, which would change its meaning", [other, name]) |
+	names := arguments.names(parsed)
+	some name in names
+	some other in spec.apart[name]
+	other in names
+}
+
+about_words(role, at, spec, words) := (options | operands) | about_apart(spec, parsed) if {
 	parsed := arguments.parse(spec, words)
+	options := about_options(role, at, spec, parsed)
+	operands := about_operands(role, at, spec, parsed)
 }
 
 about_options(role, at, spec, parsed) := {why |
@@ -44,15 +57,20 @@ about_options(role, at, spec, parsed) := {why |
 	why := about_option(role, at, spec, token)
 }
 
-about_option(role, at, spec, token) := sprintf("has the option %s, which %s; no entry can allow it", [clip(token.word), why]) if {
+about_option(role, at, spec, token) := sprintf("has the option %s, which %s; no entry can allow it", [word, why]) if {
 	token.kind == "unknown"
+	word := wording.clip(token.word)
 	why := refusal(spec, split(token.word, "=")[0])
-} else := sprintf("has the option %s, which is not listed (long options must be written in full): after reading what it does, add it under %s.flags or .values in data.yaml", [clip(token.word), at]) if {
+} else := concat("", [
+	sprintf("has the option %s, which is not listed (long options must be written in full)", [wording.clip(token.word)]),
+	sprintf(": after reading what it does, add it under %s.flags or .values in data.yaml", [at]),
+]) if {
 	token.kind == "unknown"
 } else := sprintf("has the option %s without its value", [token.name]) if {
 	token.kind == "next"
-} else := sprintf("has %q as the value of %s, which is not %s", [clip(token.value), token.name, described(role, type)]) if {
+} else := sprintf("has %q as the value of %s, which is not %s", [value, token.name, described(role, type)]) if {
 	token.kind == "value"
+	value := wording.clip(token.value)
 	type := specs.spec_type(spec, token.name)
 	not values.accept(role, type, token.value)
 }
@@ -68,21 +86,21 @@ refusal(spec, name) := why if {
 
 about_operands(role, at, spec, parsed) := unfit if {
 	typed := specs.operand_types(spec, parsed)
-	unfit := {sprintf("has the operand %q, which is not %s", [clip(word), described(role, type)]) |
+	unfit := {sprintf("has the operand %q, which is not %s", [wording.clip(word), described(role, type)]) |
 		some [type, word] in typed
 		not values.accept(role, type, word)
 	}
-} else := {sprintf("has too few or too many operands (%d) for %s.operands in data.yaml", [count(parsed.operands), at])}
+} else := {sprintf("has too few or too many operands (%d): see %s.operands in data.yaml", [count(parsed.operands), at])}
 
 # METADATA
 # description: A type in words.
 described(role, type) := sprintf("a path below %s (%s in data.yaml)", [concat(", ", sort(roots)), where]) if {
 	some [roots, where] in paths_of(role, type)
-} else := sprintf("one of %s", [concat(", ", sort(type))]) if {
+} else := sprintf("one of %s", [wording.clip(concat(", ", sort(type)))]) if {
 	is_array(type)
 } else := sprintf("of type %s", [type]) if {
 	is_string(type)
-} else := sprintf("of the form %s", [type.pattern])
+} else := sprintf("of the form %s", [wording.clip(type.pattern)])
 
 paths_of(role, "path") := [[data.sidegate.roles[role].paths, sprintf("sidegate.roles.%s.paths", [role])]]
 

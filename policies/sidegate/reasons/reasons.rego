@@ -12,20 +12,43 @@ import data.sidegate.lib.environment
 import data.sidegate.lib.paths
 import data.sidegate.lib.programs
 import data.sidegate.lib.redirects
+import data.sidegate.lib.wording
 
 # METADATA
 # description: All reasons, first those that concern the whole request; never empty.
 list := found if {
-	found := array.concat(sort(about_request), about_commands)
+	found := array.concat(of_request, of_commands)
 	count(found) > 0
 } else := ["no grant covers the request"]
 
-about_commands := [reason |
-	some command in input.shell.commands
-	some reason in sort(about_command(command))
+# METADATA
+# description: The reasons that concern the whole request, in order.
+of_request := [wording.bounded(reason) | some reason in sort(about_request)]
+
+of_commands := [wording.of_command(command, what) |
+	some i, command in input.shell.commands
+	some what in of_command(i)
 ]
 
-about_request contains reason if some reason in denials.deny
+# METADATA
+# description: What is wrong with the command at that place, in order; empty when nothing is.
+of_command(i) := [wording.bounded(what) | some what in sort(found)] if {
+	command := input.shell.commands[i]
+	denied := {what | some what in denials.of_commands[i]}
+	found := ((denied | uncovered(command)) | redirect_reasons(command)) | assignment_reasons(command)
+}
+
+about_request contains reason if {
+	some reason in denials.deny
+	not reason in denied_commands
+}
+
+# The library's own denials of commands are told with the command.
+denied_commands := {reason |
+	some i, reasons in denials.of_commands
+	some what in reasons
+	reason := wording.of_command(input.shell.commands[i], what)
+}
 
 about_request contains "the command is empty" if input.shell.class == "empty"
 
@@ -39,12 +62,21 @@ about_request contains "the command is longer or more deeply nested than can be 
 about_request contains reason if {
 	some feature, _ in input.shell.features
 	not feature in data.sidegate.constructs.features
-	reason := sprintf("the command line uses %q, which this policy does not allow", [feature])
+	not feature in told
+	feature != "truncated" # is told above
+	reason := sprintf("the command line uses %s, which this policy does not allow", [construct(feature)])
+}
+
+# What is told of words: once is enough.
+told := {kind |
+	some command in input.shell.commands
+	some word in command.args
+	some kind in word.dynamic
 }
 
 about_request contains reason if {
 	count({role | some role in input.client.roles; data.sidegate.roles[role]}) == 0
-	reason := sprintf("client %q has no role that this policy knows", [input.client.name])
+	reason := sprintf("client %q has no role that this policy knows", [wording.clip(input.client.name)])
 }
 
 about_request contains reason if {
@@ -55,38 +87,40 @@ about_request contains reason if {
 		some root in data.sidegate.roles[role].workdirs
 		paths.below(workdir, root)
 	}) == 0
-	reason := sprintf("workdir %q is outside the allowed ones%s", [workdir, remedy("add it", "workdirs")])
+	reason := sprintf("workdir %q is outside the allowed ones%s", [wording.clip(workdir), remedy("add it", "workdirs")])
+}
+
+about_request contains "it is not known where the commands run: cd needs an absolute path without .." if {
+	not paths.bases
 }
 
 about_request contains reason if {
 	some key, value in input.request.env
 	not key in input.request.env_dangerous
 	not environment.allowed(input.client.roles, key, value)
-	reason := sprintf("environment variable %s is not allowed, or its value is not%s", [key, remedy("add it, with the type of its value,", "env")])
+	listed := remedy("add it, with the type of its value,", "env")
+	reason := sprintf("environment variable %s is not allowed, or its value is not%s", [wording.clip(key), listed])
 }
 
 about_request contains reason if {
 	destination := input.request.callback
 	not callbacks.allowed(input.client.roles, destination)
 	where := callbacks.origin(destination)
-	reason := sprintf("callback to %q is not allowed%s", [where, remedy("add it, with its paths,", "callbacks")])
+	listed := remedy("add it, with its paths,", "callbacks")
+	reason := sprintf("callback to %q is not allowed%s", [wording.clip(where), listed])
 }
-
-# METADATA
-# description: What is wrong with one command; empty when nothing is.
-about_command(command) := (uncovered(command) | redirect_reasons(command)) | assignment_reasons(command)
 
 uncovered(command) := set() if {
 	some grant in grants.covers
 	grant.command == command.id
 } else := set() if {
 	programs.principle(command)
-} else := {sprintf("command %d (%s) %s", [command.id, text(command), why]) | some why in shortcomings(command)}
+} else := shortcomings(command)
 
 redirect_reasons(command) := {reason |
 	some redirect in command.redirects
 	not redirects.needs(input.client.roles, redirect)
-	what := sprintf("command %d: the redirect %s %s is not allowed", [command.id, redirect.op, clip(redirect.target.raw)])
+	what := sprintf("has the redirect %s %s, which is not allowed", [redirect.op, wording.clip(redirect.target.raw)])
 	reason := concat("", [what, redirect_remedy(redirect)])
 }
 
@@ -103,7 +137,8 @@ assignment_reasons(command) := {reason |
 	assignment.scope == "prefix"
 	assignment.dangerous == false
 	not assignable(assignment)
-	reason := sprintf("command %d: setting %s to that value is not allowed%s", [command.id, assignment.name, remedy("add it, with the type of its value,", "env")])
+	listed := remedy("add it, with the type of its value,", "env")
+	reason := sprintf("sets %s to a value that is not allowed%s", [wording.clip(assignment.name), listed])
 }
 
 assignable(assignment) if environment.allowed(input.client.roles, assignment.name, assignment.value.value)
@@ -117,13 +152,3 @@ remedy(what, key) := sprintf(": %s under %s.%s in data.yaml", [what, role_path, 
 role_path := concat(".", ["sidegate.roles", role]) if {
 	role := [r | some r in input.client.roles; data.sidegate.roles[r]][0]
 }
-
-# METADATA
-# description: The command as written, not more than a line of it.
-text(command) := clip(concat(" ", [word.raw | some word in command.args]))
-
-# METADATA
-# description: At most 80 characters, so that a reason stays readable.
-clip(string) := string if {
-	count(string) <= 80
-} else := concat("", [substring(string, 0, 80), "…"])

@@ -45,7 +45,7 @@ test_values_and_operands if {
 	contains(simple(["cat", "/etc/shadow"])[0], `the operand "/etc/shadow", which is not a path below /etc/os-release, /proc`)
 	contains(simple(["tar", "cf", "/etc/x.tar", "/srv"])[0], "not a path below /srv (the roots of this entry in data.yaml)")
 	simple(["head", "-n"]) == ["command 0 (head -n) has the option -n without its value"]
-	simple(["whoami", "x"]) == ["command 0 (whoami x) has too few or too many operands (1) for sidegate.roles.readonly.commands.whoami.operands in data.yaml"]
+	simple(["whoami", "x"]) == ["command 0 (whoami x) has too few or too many operands (1): see sidegate.roles.readonly.commands.whoami.operands in data.yaml"]
 }
 
 test_subcommands if {
@@ -75,14 +75,14 @@ test_an_empty_entry if {
 }
 
 test_words_that_only_the_shell_knows if {
-	simple(["ls", null]) == ["command 0 (ls $x) has the word $x, whose value only the shell knows (param)"]
+	simple(["ls", null]) == ["command 0 (ls $x) has the word $x, which only a shell can resolve: it has a variable"]
 }
 
 test_commands_that_cannot_be_covered if {
 	contains(simple(["./ls"])[0], "is named by a path outside the system directories")
-	reasons(testing.first(testing.simple(["ls"]), {"kind": "func"})) == [`command 0 (ls) is of kind "func"; only plain commands can be allowed`]
+	reasons(testing.first(testing.simple(["ls"]), {"kind": "func"})) == [`command 0 (ls) is a function; only plain commands can be allowed`]
 	reasons(testing.first(testing.simple(["env", "ls"]), {"opaque": "env_split"})) == ["command 0 (env ls) may run something that cannot be seen (env_split)"]
-	reasons(testing.first(testing.simple(["ls"]), {"context": ["background"]})) == ["command 0 (ls) stands in a background, which this policy does not allow"]
+	reasons(testing.first(testing.simple(["ls"]), {"context": ["background"]})) == ["command 0 (ls) stands in the background, which this policy does not allow"]
 }
 
 test_the_request_as_a_whole if {
@@ -90,7 +90,7 @@ test_the_request_as_a_whole if {
 	"the command is empty" in reasons(testing.with_shell(plain, {"class": "empty"}))
 	"the command cannot be analyzed: 1:1: x" in reasons(testing.with_shell(plain, {"class": "invalid", "parse_error": "1:1: x"}))
 	reasons(testing.with_shell(plain, {"truncated": true})) == ["the command is longer or more deeply nested than can be analyzed"]
-	reasons(testing.with_shell(plain, {"features": {"loop": true}})) == [`the command line uses "loop", which this policy does not allow`]
+	reasons(testing.with_shell(plain, {"features": {"loop": true}})) == [`the command line uses a loop, which this policy does not allow`]
 	`client "test" has no role that this policy knows` in reasons(testing.with_client(plain, {"roles": ["unknown"]}))
 	reasons(testing.with_request(plain, {"workdir": "/etc"})) == [`workdir "/etc" is outside the allowed ones: add it under sidegate.roles.readonly.workdirs in data.yaml`]
 	reasons(testing.with_request(plain, {"env": {"FOO": "x"}})) == ["environment variable FOO is not allowed, or its value is not: add it, with the type of its value, under sidegate.roles.readonly.env in data.yaml"]
@@ -106,15 +106,15 @@ test_callbacks if {
 redirected(mode, op, target) := reasons(testing.first(testing.simple(["ls"]), {"redirects": [testing.redirect(mode, op, target)]}))
 
 test_redirects if {
-	redirected("write", ">", "/srv/x") == ["command 0: the redirect > /srv/x is not allowed: add its file or directory under sidegate.roles.readonly.outputs in data.yaml"]
-	redirected("read", "<", "/etc/x") == ["command 0: the redirect < /etc/x is not allowed: add its file or directory under sidegate.roles.readonly.paths in data.yaml"]
-	redirected("readwrite", "<>", "/srv/x") == ["command 0: the redirect <> /srv/x is not allowed"]
-	redirected("write", ">", null) == ["command 0: the redirect > $x is not allowed"]
+	redirected("write", ">", "/srv/x") == ["command 0 (ls) has the redirect > /srv/x, which is not allowed: add its file or directory under sidegate.roles.readonly.outputs in data.yaml"]
+	redirected("read", "<", "/etc/x") == ["command 0 (ls) has the redirect < /etc/x, which is not allowed: add its file or directory under sidegate.roles.readonly.paths in data.yaml"]
+	redirected("readwrite", "<>", "/srv/x") == ["command 0 (ls) has the redirect <> /srv/x, which is not allowed"]
+	redirected("write", ">", null) == ["command 0 (ls) has the redirect > $x, which is not allowed"]
 }
 
 test_assignments if {
 	foo := testing.assignment("FOO", "x")
-	reasons(testing.first(testing.simple(["ls"]), {"assignments": [foo]})) == ["command 0: setting FOO to that value is not allowed: add it, with the type of its value, under sidegate.roles.readonly.env in data.yaml"]
+	reasons(testing.first(testing.simple(["ls"]), {"assignments": [foo]})) == ["command 0 (ls) sets FOO to a value that is not allowed: add it, with the type of its value, under sidegate.roles.readonly.env in data.yaml"]
 	dangerous := object.union(foo, {"dangerous": true})
 	count(reasons(testing.first(testing.simple(["ls"]), {"assignments": [dangerous]}))) == 1
 }
@@ -139,4 +139,36 @@ test_no_remedy_without_a_role if {
 
 test_there_is_always_a_reason if {
 	reasons(object.union(testing.simple(["ls"]), {"version": 2})) == ["no grant covers the request"]
+}
+
+test_options_that_must_stay_apart if {
+	simple(["ps", "-ef", "-o", "pid"]) == ["command 0 (ps -ef -o pid) has the option -f beside -o, which would change its meaning"]
+}
+
+test_a_construct_without_words_of_its_own if {
+	found := reasons(testing.with_shell(testing.simple(["ls"]), {"features": {"not_invented_yet": true}}))
+	found == [`the command line uses "not_invented_yet", which this policy does not allow`]
+}
+
+test_a_word_is_told_once if {
+	glob := testing.with_shell(testing.simple(["ls", null]), {"features": {"param": true, "loop": true}})
+	reasons(glob) == [
+		`the command line uses a loop, which this policy does not allow`,
+		"command 0 (ls $x) has the word $x, which only a shell can resolve: it has a variable",
+	]
+}
+
+test_no_reason_disturbs_a_terminal if {
+	every asked in [
+		testing.simple(["cat", "/etc/\u001b[31m\nallowed"]),
+		testing.simple(["\nls", "x"]),
+		testing.first(testing.simple(["ls"]), {"redirects": [testing.redirect("write", ">", "\u202e\n")]}),
+		testing.with_request(testing.simple(["ls"]), {"env": {"A\nB": "x"}}),
+		testing.with_shell(testing.simple(["ls"]), {"class": "invalid", "parse_error": "x\ny"}),
+	] {
+		every reason in reasons(asked) {
+			not regex.match(`[\x00-\x1f\x7f\x{202e}]`, reason)
+			count(reason) <= 500
+		}
+	}
 }

@@ -25,23 +25,57 @@ max_words := 256
 parse(spec, words) := {"tokens": [], "operands": words} if {
 	spec.style == "literal"
 	count(words) <= max_words
-} else := {"tokens": tokens, "operands": operands} if {
+} else := assembled(spec, words, options(spec, words)) if {
 	count(words) <= max_words
-	kinds := [kind(spec, word) | some word in words]
-	count(kinds) == count(words)
-	taken := taken_by_options(kinds)
-	end := options_end(spec, kinds, taken)
+}
+
+# The words that would be options, seen alone, by their position.
+options(spec, words) := found if {
+	not spec.literals
+	found := {i: kind(spec, word) |
+		some i, word in words
+		startswith(word, "-")
+		word != "-"
+	}
+} else := found if {
+	found := {i: option |
+		some i, word in words
+		option := literal_or_kind(spec, word)
+	}
+}
+
+# Without an end of the options, and with no row of options that all want the next word,
+# it is plain which words are arguments; the longer way is for the rest.
+assembled(spec, words, found) := {"tokens": [], "operands": words} if {
+	found == {}
+} else := {"tokens": array.concat(tokens, pairs), "operands": operands} if {
+	object.get(spec, "style", "getopt") != "posix"
+	wanting := {i | some i, token in found; token.kind == "next"}
+	taken := {position | some i in wanting; position := i + 1}
+	taken & wanting == set()
+	pairs := [{"kind": "value", "names": token.names, "name": token.name, "value": words[i + 1]} |
+		some i in wanting
+		token := found[i]
+	]
+	count(pairs) == count(wanting)
+	kept := object.remove(found, wanting | taken)
+	tokens := [token | some token in kept]
+	{token.kind | some token in tokens} & {"end"} == set()
+	operands := [word | some i, word in words; not found[i]; not i in taken]
+} else := {"tokens": tokens, "operands": operands} if {
+	taken := taken_by_options({i | some i, token in found; token.kind == "next"})
+	end := options_end(spec, words, found, taken)
 	tokens := [token |
-		some i, found in kinds
+		some i, option in found
 		i < end
 		not i in taken
-		not found.kind in {"end", "word"}
-		token := complete(found, words, i)
+		option.kind != "end"
+		token := complete(option, words, i)
 	]
 	in_front := [word |
 		some i, word in words
 		i < end
-		kinds[i].kind == "word"
+		not found[i]
 		not i in taken
 	]
 	operands := array.concat(in_front, array.slice(words, end, count(words)))
@@ -49,33 +83,36 @@ parse(spec, words) := {"tokens": [], "operands": words} if {
 
 # METADATA
 # description: The options that occur, by the names the spec has for them.
-names(parsed) := {name | some token in parsed.tokens; some name in token.names} | {token.name | some token in parsed.tokens}
+names(parsed) := joined | {token.name | some token in parsed.tokens} if {
+	joined := {name | some token in parsed.tokens; some name in token.names}
+}
 
 # Options end after the first "--" and, in style posix, at the first operand.
-options_end(spec, kinds, taken) := min((({count(kinds)} | dashes) | first_word)) if {
+options_end(spec, words, found, taken) := min((({count(words)} | dashes) | first_word)) if {
 	dashes := {after |
-		some i, found in kinds
-		found.kind == "end"
+		some i, option in found
+		option.kind == "end"
 		not i in taken
 		after := i + 1
 	}
 	first_word := {i |
 		spec.style == "posix"
-		some i, found in kinds
-		found.kind == "word"
+		some i, _ in words
+		not found[i]
 		not i in taken
 	}
 }
 
 # The positions of words that are arguments of the option in front of them. In a
 # row of options that all want the next word, every second one is an argument.
-taken_by_options(kinds) := {position |
+taken_by_options(wanting) := after if {
+	after := {position | some i in wanting; position := i + 1}
+	after & wanting == set()
+} else := {position |
 	some i in wanting
 	row := i - max({-1} | {j | some j in numbers.range(0, i); not j in wanting})
 	row % 2 == 1
 	position := i + 1
-} if {
-	wanting := {i | some i, found in kinds; found.kind == "next"}
 }
 
 # A "next" token takes the word after it; without one it stays "next", which
@@ -84,39 +121,35 @@ complete(found, words, i) := {"kind": "value", "names": found.names, "name": fou
 	found.kind == "next"
 } else := found
 
+# Words such as "(" that are options without a dash.
+literal_or_kind(spec, word) := {"kind": "flags", "names": [word]} if {
+	word in spec.literals
+} else := kind(spec, word) if {
+	startswith(word, "-")
+	word != "-"
+}
+
 # METADATA
-# description: What one word would be, seen alone; the first that fits.
-kind(spec, word) := {"kind": "word"} if {
-	not startswith(word, "-")
-	not literal(spec, word)
-} else := {"kind": "word"} if {
-	word == "-"
+# description: What one word that begins with a dash would be, seen alone; the first that fits.
+kind(spec, word) := {"kind": "unknown", "word": word} if {
+	spec.never[word]
+} else := {"kind": "flags", "names": [word]} if {
+	word in spec.flags
+} else := {"kind": "next", "names": [], "name": word} if {
+	spec.values[word]
+} else := {"kind": "flags", "names": [word]} if {
+	spec.optional[word]
 } else := {"kind": "end"} if {
 	word == "--"
 	not spec.style == "words"
-} else := {"kind": "unknown", "word": word} if {
-	spec.never[split(word, "=")[0]]
-} else := {"kind": "flags", "names": [word]} if {
-	exact(spec, word)
-} else := {"kind": "next", "names": [], "name": word} if {
-	spec.values[word]
 } else := {"kind": "flags", "names": ["-NUMBER"]} if {
 	spec.number == true
-	regex.match(`^-[0-9]{1,9}$`, word)
+	regex.match(`\A-[0-9]{1,9}\z`, word)
 } else := long(spec, word) if {
 	startswith(word, "--")
 } else := cluster(spec, word) if {
 	not spec.style == "words"
 } else := {"kind": "unknown", "word": word}
-
-exact(spec, word) if literal(spec, word)
-
-exact(spec, word) if word in spec.flags
-
-exact(spec, word) if spec.optional[word]
-
-# Words such as "(" that are options without a dash. A function, because `not x in y` is undefined when y is.
-literal(spec, word) if word in spec.literals
 
 # `--name=value` of an option that needs or may have a value.
 long(spec, word) := {"kind": "value", "names": [], "name": name, "value": value} if {
@@ -125,20 +158,19 @@ long(spec, word) := {"kind": "value", "names": [], "name": name, "value": value}
 	name := substring(word, 0, at)
 	value := substring(word, at + 1, -1)
 	valued(spec, name)
+	not spec.never[name]
 } else := {"kind": "unknown", "word": word}
 
 # `-abc`: letters are flags up to the first that takes a value; the value is the
 # rest of the word or, when that is empty and the value is required, the next word.
-cluster(spec, word) := cut(spec, word, names, at) if {
-	letters := split(substring(word, 1, -1), "")
-	names := [concat("", ["-", letter]) | some letter in letters]
-	at := min({count(names)} | {i | some i, name in names; valued(spec, name)})
-	every name in array.slice(names, 0, at) {
-		name in spec.flags
-	}
-	every name in array.slice(names, 0, at + 1) {
-		not spec.never[name]
-	}
+cluster(spec, word) := token if {
+	names := [concat("", ["-", letter]) | some letter in split(substring(word, 1, -1), "")]
+	with_values := {i | some i, name in names; spec.values[name]} | {i | some i, name in names; spec.optional[name]}
+	at := min({count(names)} | with_values)
+	before := array.slice(names, 0, at)
+	[name | some name in before; name in spec.flags] == before
+	{name | some name in array.slice(names, 0, at + 1); spec.never[name]} == set()
+	token := cut(spec, word, names, at)
 } else := {"kind": "unknown", "word": word}
 
 cut(spec, word, names, at) := {"kind": "flags", "names": names} if {

@@ -9,9 +9,40 @@ import data.sidegate.lib.programs
 # METADATA
 # description: The coverable commands by the name of their program, as lib.programs trusts it.
 named[name] contains command if {
-	some command in input.shell.commands
+	some i, name in names
+	command := input.shell.commands[i]
+}
+
+# METADATA
+# description: |
+#   The names of the coverable commands by their place in the request. When all are
+#   ordinary, one look at all of them settles what `known` would find for each.
+names := [command.name | some command in input.shell.commands] if {
+	programs.ordinary
+	every command in input.shell.commands {
+		command.kind == "simple"
+		command.name_static == true
+		command.args_static == true
+		command.opaque == null
+		not null in command.argv
+	}
+	contexts := {context | some command in input.shell.commands; some context in command.context}
+	object.subset(data.sidegate.constructs.contexts, contexts)
+} else := {i: name |
+	some i, command in input.shell.commands
 	known(command)
 	name := programs.name(command)
+}
+
+# METADATA
+# description: |
+#   The places of the commands that a grant may cover: those with a name here, and those that
+#   are known but named by a path that lends them none.
+coverable := names if {
+	is_array(names)
+} else := {i: command.name |
+	some i, command in input.shell.commands
+	known(command)
 }
 
 # METADATA
@@ -26,10 +57,10 @@ known(command) if {
 	command.kind == "simple"
 	command.name_static == true
 	command.args_static == true
-	is_null(command.opaque)
+	command.opaque == null
+	not null in command.argv
 	every context in command.context {
 		context in data.sidegate.constructs.contexts
 	}
-	not null in command.argv
 	not programs.principle(command)
 }

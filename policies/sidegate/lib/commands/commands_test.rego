@@ -30,3 +30,24 @@ test_words if {
 	commands.words(testing.command(0, ["ls", "-l", "/srv"])) == ["-l", "/srv"]
 	commands.words(testing.command(0, ["ls"])) == []
 }
+
+test_coverable if {
+	ordinary := commands.coverable with input as testing.pipeline([["ls"], ["wc"]])
+	{i | some i, _ in ordinary} == {0, 1}
+	mixed := commands.coverable with input as testing.pipeline([["ls"], ["bash"], ["./x"], ["wc", null]])
+	{i | some i, _ in mixed} == {0, 2}
+}
+
+# The look at all commands at once must see what `known` sees of each.
+test_one_odd_command_among_ordinary_ones if {
+	every change in [
+		{"kind": "decl"}, {"name_static": false}, {"args_static": false}, {"opaque": "eval"},
+		{"context": ["background"]}, {"argv": ["ls", null]}, {"tags": ["shell"]},
+		{"resolved_path": "/opt/ls"}, {"name": "bash", "resolved_path": "/usr/bin/bash"},
+		{"name": "python3.11", "resolved_path": "/usr/bin/python3.11"},
+		{"name": "ld.so", "resolved_path": "/usr/bin/ld.so"},
+	] {
+		found := commands.names with input as testing.first(testing.pipeline([["ls"], ["wc"]]), change)
+		{i | some i, _ in found} == {1}
+	}
+}

@@ -10,6 +10,12 @@ import data.sidegate.lib.values
 # METADATA
 # description: Whether one of the roles allows the variable with that value.
 allowed(roles, key, value) if {
+	# Most often it is listed by its whole name, and has a named type.
+	is_string(value)
+	some role in roles
+	pattern := data.sidegate.types[data.sidegate.roles[role].env[key]]
+	values.matches(pattern, value)
+} else if {
 	is_string(value)
 	some role in roles
 	some entry in entries(key)

@@ -10,7 +10,17 @@ package sidegate.lib.paths
 #   The roots that hold `word`, which may be relative. Undefined unless every path
 #   that the word may mean lies below one of them. A relative path inside the
 #   private directory of a request without a workdir needs no root.
-within(word, roots) := union({held | some held in holders}) if {
+within(word, roots) := held if {
+	# Nearly every word: an absolute path of names that begin with no dot, so that there
+	# is nothing to clean. What is not found here may still be found on the longer way.
+	regex.match(`\A(/[^/.][^/]*)+\z`, word)
+	held := {root |
+		some root in roots
+		startswith(word, root)
+		substring(trim_prefix(word, root), 0, 1) in {"", "/"}
+	}
+	held != set()
+} else := union({held | some held in holders}) if {
 	candidates := resolve(word)
 	holders := {path: held |
 		some path in candidates
@@ -44,7 +54,9 @@ resolve(word) := {absolute([], steps.names)} if {
 #   The directories the request may be in: its workdir, which is "" when it has a
 #   private one, and wherever a `cd` takes it. Undefined when a `cd` goes to a
 #   place that only the shell knows.
-bases := {input.request.workdir} | {absolute([], steps.names) | some steps in moves} if {
+bases := {input.request.workdir} if {
+	not changes_directory
+} else := {input.request.workdir} | {absolute([], steps.names) | some steps in moves} if {
 	targets := [command.argv[count(command.argv) - 1] |
 		some command in input.shell.commands
 		command.name == "cd"
@@ -55,6 +67,11 @@ bases := {input.request.workdir} | {absolute([], steps.names) | some steps in mo
 	}
 	moves := [steps | some target in targets; steps := walk(target)]
 	count(moves) == count(targets)
+}
+
+changes_directory if {
+	some command in input.shell.commands
+	command.name == "cd"
 }
 
 # METADATA

@@ -13,24 +13,22 @@ name(command) := command.name if {
 	is_null(command.resolved_path)
 } else := command.name if {
 	command.path_kind == "bare"
-	is_string(command.resolved_path)
-	directory(command.resolved_path) in system_directories
+	in_system_directory(command.resolved_path)
 } else := base(command.name) if {
 	command.path_kind == "absolute"
-	is_string(command.resolved_path)
-	directory(command.name) in system_directories
-	directory(command.resolved_path) in system_directories
+	in_system_directory(command.name)
+	in_system_directory(command.resolved_path)
 }
 
 # METADATA
 # description: Where only root writes. On most hosts the first two are links to those below `/usr`.
 system_directories := {
-	"/bin",
-	"/sbin",
-	"/usr/bin",
-	"/usr/local/bin",
-	"/usr/local/sbin",
-	"/usr/sbin",
+	"/bin/",
+	"/sbin/",
+	"/usr/bin/",
+	"/usr/local/bin/",
+	"/usr/local/sbin/",
+	"/usr/sbin/",
 }
 
 # METADATA
@@ -45,6 +43,37 @@ principle(command) := why if {
 	why != "a multi-call program under its own name"
 } else := [tags[tag] | some tag in command.tags][0]
 
+# METADATA
+# description: |
+#   The commands of the request that no role may allow, by their place, with what they
+#   are. There are none among ordinary ones.
+principles := {} if {
+	ordinary
+} else := {i: why |
+	some i, command in input.shell.commands
+	why := principle(command)
+}
+
+# METADATA
+# description: |
+#   Whether every command is a bare name that is the name of its program, too, in a
+#   system directory, and none of those that no role may allow. Nearly every request is
+#   like this, and one look at all of its commands settles what `name` and `principle` say
+#   of each. (A bare name has no slash, so what is left of the path without it is
+#   exactly the directory.)
+ordinary if {
+	every command in input.shell.commands {
+		command.path_kind == "bare"
+		command.tags == []
+		is_string(command.resolved_path)
+		trim_suffix(command.resolved_path, command.name) in system_directories
+	}
+	names := {command.name | some command in input.shell.commands}
+	stems := {trim_right(name, version_characters) | some name in names}
+	object.filter(data.sidegate.principles, names | stems) == {}
+	not contains(concat(" ", names), ".so")
+}
+
 # What the analysis knows of a program by its name.
 tags := {
 	"interpreter": "an interpreter",
@@ -55,12 +84,18 @@ tags := {
 refused(file) := why if {
 	why := data.sidegate.principles[file]
 } else := why if {
-	why := data.sidegate.principles[trim_right(file, "0123456789.-")]
+	why := data.sidegate.principles[trim_right(file, version_characters)]
 } else := "the program loader or a library" if {
 	regex.match(`\.so(\.|$)`, file)
 }
 
+# `python3.11` is `python`.
+version_characters := "0123456789.-"
+
 base(path) := parts[count(parts) - 1] if parts := split(path, "/")
 
 # Exactly one directory: `/usr/bin/../../tmp/ls` is in none of ours.
-directory(path) := concat("/", array.slice(parts, 0, count(parts) - 1)) if parts := split(path, "/")
+in_system_directory(path) if {
+	is_string(path)
+	trim_suffix(path, base(path)) in system_directories
+}

@@ -1,7 +1,8 @@
 # METADATA
 # description: |
 #   Redirects. A role lists no redirects: reading is bounded by its `paths`, writing by
-#   its `outputs` (for the starter role, /dev/null).
+#   its `outputs` (for the starter role, /dev/null). Only the three usual descriptors may be
+#   copied: a higher one would be whatever the program inherited.
 package sidegate.lib.redirects
 
 import data.sidegate.lib.paths
@@ -13,7 +14,7 @@ import data.sidegate.lib.paths
 needs(roles, redirect) := {"read": set(), "write": set()} if {
 	redirect.target.static == true
 	redirect.mode == "dup"
-	regex.match(`\A([0-9]{1,4}-?|-)\z`, redirect.target.value)
+	redirect.target.value in {"-", "0", "1", "2", "0-", "1-", "2-"}
 } else := {"read": set(), "write": set()} if {
 	redirect.mode in {"heredoc", "herestring"}
 	redirect.target.static == true

@@ -12,7 +12,8 @@ nothing := {"read": set(), "write": set()}
 test_copies_of_descriptors if {
 	needs("dup", ">&", "1") == nothing
 	needs("dup", ">&", "-") == nothing
-	needs("dup", ">&", "3-") == nothing
+	needs("dup", ">&", "2-") == nothing
+	not needs("dup", "<&", "3")
 	not needs("dup", ">&", "x")
 	not needs("dup", ">&", "1\n")
 	not needs("dup", ">&", null)

@@ -95,14 +95,15 @@ test_requirements_of_a_command_with_subcommands if {
 }
 
 test_a_subcommand_decides_the_network if {
-	specs.network(fit(service, ["is-active", "x"])) == "netlink"
-	specs.network(fit(service, ["status", "--no-pager"])) == "full"
-	specs.network(fit({}, [])) == "none"
+	fit(service, ["is-active", "x"]).network == "netlink"
+	fit(service, ["status", "--no-pager"]).network == "full"
+	not fit({}, []).network
 }
 
 test_env_of_the_specs if {
-	specs.env(fit({"env": {"A": "1"}}, [])) == {"A": "1"}
-	specs.env(fit({}, [])) == {}
+	fit({"env": {"A": "1"}}, []).env == {"A": "1"}
+	fit({"env": {"A": "1", "B": "1"}, "subcommands": {"x": {"env": {"A": "2"}}}}, ["x"]).env == {"A": "2", "B": "1"}
+	not fit({}, []).env
 }
 
 test_misspelt_keys_allow_nothing if {
@@ -121,4 +122,25 @@ test_wrong_shapes_allow_nothing if {
 	not fit({"operands": {"type": "text", "leading": "path"}}, ["a"])
 	not fit({"operands": {"type": "text", "leading_unless": "-e"}}, ["a"])
 	not fit({"operands": 1}, [])
+	not fit({"flags": [], "operands": 1}, [])
+	not fit({"flags": [], "operands": {"type": "path", "min": 1}}, [])
+	not fit({"flags": {}, "operands": "path"}, ["-a"])
+}
+
+test_options_that_must_stay_apart if {
+	rule := {"flags": ["-e", "-f"], "values": {"-o": "text"}, "apart": {"-o": ["-f"]}}
+	fit(rule, ["-ef"])
+	fit(rule, ["-eo", "pid"])
+	not fit(rule, ["-ef", "-o", "pid"])
+	not fit(rule, ["-o", "pid", "-f"])
+	not fit(rule, ["-fopid"])
+	not fit(object.union(rule, {"apart": ["-o"]}), ["-e"])
+	not fit(object.union(rule, {"apart": {"-o": "-f"}}), ["-e"])
+}
+
+test_options_of_a_subcommand_stay_apart_too if {
+	rule := {"flags": ["-f"], "apart": {"-g": ["-f"]}, "subcommands": {"x": {"flags": ["-g", "-h"], "apart": {"-h": ["-g"]}}}}
+	fit(rule, ["-f", "x", "-h"])
+	not fit(rule, ["-f", "x", "-g"])
+	not fit(rule, ["x", "-gh"])
 }

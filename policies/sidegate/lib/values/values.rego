@@ -11,23 +11,24 @@ import data.sidegate.lib.paths
 # description: |
 #   The roots {"read": set, "write": set} that `word` as a `type` needs in `role`.
 #   Undefined when the word is not of the type.
-accept(_, "text", word) := nothing if is_string(word)
-
-accept(role, "path", word) := reach("read", data.sidegate.roles[role].paths, word)
-
-accept(_, type, word) := nothing if {
-	is_string(type)
-	matches(data.sidegate.types[type], word)
-}
-
-accept(_, type, word) := nothing if {
+accept(role, type, word) := {"read": paths.within(word, data.sidegate.roles[role].paths), "write": set()} if {
+	type == "path"
+	word != "-"
+} else := nothing if {
+	type == "path"
+	word == "-"
+} else := nothing if {
+	type == "text"
+	is_string(word)
+} else := nothing if {
+	pattern := data.sidegate.types[type]
+	matches(pattern, word)
+} else := nothing if {
 	is_array(type)
 	word in type
-}
-
-accept(role, type, word) := needs if {
+} else := needs if {
 	is_object(type)
-	object.keys(type) - {"path", "pattern", "roots"} == set()
+	object.remove(type, ["path", "pattern", "roots"]) == {}
 	matches(object.get(type, "pattern", "(?s:.*)"), word)
 	needs := place(role, type, word)
 }
