@@ -53,10 +53,11 @@ func run(binary string, turn time.Duration, turns int) error {
 		return err
 	}
 	defer g.Close()
-	bare, err := startBare(ctx)
+	bare, stopBare, err := startBare(ctx)
 	if err != nil {
 		return err
 	}
+	defer stopBare()
 	fmt.Printf("%s, %s/%s, %d CPUs; program: true; %d turns of %v each\n\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), turns, turn)
 
 	t := tabwriter.NewWriter(os.Stdout, 0, 0, 2, ' ', tabwriter.AlignRight)
@@ -111,25 +112,30 @@ func gatewayCall(g *trial.Gateway) call {
 	}
 }
 
-// startBare starts this program again as the bare handler, and returns one call of it.
-func startBare(ctx context.Context) (call, error) {
+// startBare starts this program again as the bare handler, and returns one call of it. stop ends it and waits until it is
+// gone.
+func startBare(ctx context.Context) (_ call, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	cmd := exec.CommandContext(ctx, self, "-bare")
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	if err := cmd.Start(); err != nil {
-		return nil, err
+		return nil, nil, err
 	}
-	go func() { _ = cmd.Wait() }() // it ends when ctx does
+	stop = func() {
+		_ = cmd.Process.Kill() // an error means that it has ended already
+		_ = cmd.Wait()         // and this one, that it was killed
+	}
 	var url string
 	if _, err := fmt.Fscan(out, &url); err != nil {
-		return nil, fmt.Errorf("the bare handler did not start: %w", err)
+		stop()
+		return nil, nil, fmt.Errorf("the bare handler did not start: %w", err)
 	}
-	return bareCall(url), nil
+	return bareCall(url), stop, nil
 }
