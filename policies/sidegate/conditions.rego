@@ -37,6 +37,7 @@ commands_covered if {
 directories_known if paths.bases
 
 # METADATA
+# scope: rule
 # description: No workdir means a private, empty directory.
 workdir_allowed if input.request.workdir == ""
 
@@ -55,6 +56,7 @@ env_allowed if {
 }
 
 # METADATA
+# scope: document
 # description: Variables in front of a command are held to the same rules as the request's.
 assignments_allowed if bare
 

@@ -123,10 +123,10 @@ test_roles_of_others if {
 		testing.simple(["rsync"]),
 		testing.simple(["cat", "/opt/x"]),
 	] {
-		not sidegate.allow with input as asked with data.sidegate.roles.other as others
+		not sidegate.allow with input as asked with sidegate.roles.other as others
 	}
 	both := testing.with_client(testing.with_request(plain, {"workdir": "/opt"}), {"roles": ["readonly", "other"]})
-	sidegate.allow with input as both with data.sidegate.roles.other as others
+	sidegate.allow with input as both with sidegate.roles.other as others
 }
 
 # The conditions hold on their own, not only because a denial says the same.

@@ -16,12 +16,13 @@ obligations := {
 	},
 	"network": network,
 	"env": {
-		"set": object.union_n([env | some grant in grants.covers; env := grant.env]),
+		"set": object.union_n([grant.env | some grant in grants.covers]),
 		"pass": sort(object.keys(input.request.env)),
 	},
 }
 
 # METADATA
+# scope: document
 # description: |
 #   One command of known words is executed as it is. All else needs a shell, and so
 #   does a command that only a shell has, such as cd.
@@ -51,9 +52,9 @@ needs := grants.covers if {
 default network := "none"
 
 network := "full" if {
-	"full" in networks
+	some grant in grants.covers
+	grant.network == "full"
 } else := "netlink" if {
-	"netlink" in networks
+	some grant in grants.covers
+	grant.network == "netlink"
 }
-
-networks := {grant.network | some grant in grants.covers}

@@ -83,7 +83,7 @@ test_every_pattern_compiles if {
 }
 
 test_roots_are_absolute_and_clean if {
-	every root in array.concat(array.concat(role.paths, role.workdirs), role.outputs) {
+	every root in array.flatten([role.paths, role.workdirs, role.outputs]) {
 		regex.match(`^(/[^/.][^/]*)+$`, root)
 	}
 }

@@ -53,7 +53,7 @@ test_deployer_writes_where_it_must if {
 }
 
 # What neutralizes a repository's configuration stands in both roles.
-test_git_is_bridled_everywhere if data.sidegate.roles.deployer.commands.git.env == data.sidegate.roles.readonly.commands.git.env
+test_git_is_bridled_everywhere if sidegate.roles.deployer.commands.git.env == sidegate.roles.readonly.commands.git.env
 
 runs(asked) if sidegate.allow with input as with_role("compat", asked)
 
@@ -108,6 +108,6 @@ test_compat_needs_everything if {
 }
 
 test_compat_means_itself if {
-	not sidegate.allow with input as with_role("x", testing.simple(["rsync"])) with data.sidegate.roles.x as {"workdirs": ["/srv"], "any_command": "yes"}
+	not sidegate.allow with input as with_role("x", testing.simple(["rsync"])) with sidegate.roles.x as {"workdirs": ["/srv"], "any_command": "yes"}
 	not sidegate.allow with input as testing.simple(["rsync"])
 }

@@ -16,11 +16,15 @@ deny contains reason if {
 
 deny contains reason if {
 	some key in input.request.env_dangerous
-	what := "changes how programs load or behave, which no role can allow"
-	reason := sprintf("environment variable %s %s", [wording.clip(key), what])
+	reason := concat(" ", [
+		"environment variable",
+		wording.clip(key),
+		"changes how programs load or behave, which no role can allow",
+	])
 }
 
 # METADATA
+# scope: document
 # description: What refuses a command, by its place in the request.
 of_commands[i] contains what if {
 	some i, why in programs.principles

@@ -30,7 +30,7 @@ careless := {"careless": {
 
 test_no_role_lifts_a_principle if {
 	asked := testing.with_client(testing.simple(["bash", "-c", "id"]), {"roles": ["careless"]})
-	decision := sidegate.decision with input as asked with data.sidegate.roles as careless
+	decision := sidegate.decision with input as asked with sidegate.roles as careless
 	not decision.allow
 	not contains(concat(" ", decision.reasons), "data.yaml")
 }
@@ -40,8 +40,8 @@ test_no_role_lifts_the_environment_rule if {
 		testing.with_client(testing.simple(["ls"]), {"roles": ["careless"]}),
 		{"env": {"LD_PRELOAD": "x"}, "env_dangerous": ["LD_PRELOAD"]},
 	)
-	not sidegate.allow with input as asked with data.sidegate.roles as careless
-	sidegate.allow with input as testing.with_request(asked, {"env": {}, "env_dangerous": []}) with data.sidegate.roles as careless
+	not sidegate.allow with input as asked with sidegate.roles as careless
+	sidegate.allow with input as testing.with_request(asked, {"env": {}, "env_dangerous": []}) with sidegate.roles as careless
 }
 
 test_no_grant_lifts_a_denial if {

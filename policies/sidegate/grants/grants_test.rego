@@ -38,7 +38,7 @@ test_a_grant_covers_one_command if {
 
 test_each_role_grants if {
 	asked := testing.with_client(testing.simple(["ls"]), {"roles": ["readonly", "other"]})
-	found := grants.covers with input as asked with data.sidegate.roles.other as {"commands": {"ls": {}}}
+	found := grants.covers with input as asked with sidegate.roles.other as {"commands": {"ls": {}}}
 	{grant.name | some grant in found} == {"readonly.ls", "other.ls"}
 }
 
@@ -54,11 +54,11 @@ commands:
 
 test_a_command_of_ones_own_in_data if {
 	asked := testing.with_client(testing.simple(["rsync", "-a", "/srv/www/new/", "/srv/www/live"]), {"roles": ["web"]})
-	sidegate.allow with input as asked with data.sidegate.roles.web as web
+	sidegate.allow with input as asked with sidegate.roles.web as web
 	outside := testing.with_client(testing.simple(["rsync", "-a", "/srv/www/new/", "/srv/app"]), {"roles": ["web"]})
-	not sidegate.allow with input as outside with data.sidegate.roles.web as web
+	not sidegate.allow with input as outside with sidegate.roles.web as web
 	shell := testing.with_client(testing.simple(["rsync", "-a", "-e", "sh", "/srv/www/a", "/srv/www/b"]), {"roles": ["web"]})
-	not sidegate.allow with input as shell with data.sidegate.roles.web as web
+	not sidegate.allow with input as shell with sidegate.roles.web as web
 }
 
 test_a_grant_of_ones_own_in_rego if {
@@ -92,26 +92,26 @@ test_simple_finds_only_what_fit_finds if {
 		some argv in argvs
 		found := grants.simple with input as testing.with_request(testing.simple(argv), {"workdir": workdir})
 		some key, read in found
-		spec := data.sidegate.roles.readonly.commands[argv[0]]
+		spec := sidegate.roles.readonly.commands[argv[0]]
 		words := array.slice(argv, 1, count(argv))
 		needs := specs.fit("readonly", spec, words) with input as testing.with_request(testing.simple(argv), {"workdir": workdir})
 		needs == {"read": read, "write": set()}
 	]
-	all := [argv |
+	answered := [argv |
 		some workdir in ["", "/srv/app", "/etc"]
 		some argv in argvs
 		found := grants.simple with input as testing.with_request(testing.simple(argv), {"workdir": workdir})
 		count(found) > 0
 	]
-	count(settled) == count(all)
-	count(all) > 20
+	count(settled) == count(answered)
+	count(answered) > 20
 }
 
 # An entry that lists an option and bans it bans it.
 test_a_ban_wins_over_a_flag if {
 	other := {"commands": {"x": {"flags": ["-a", "-b"], "never": {"-b": "is bad"}}}}
 	fine := testing.with_client(testing.simple(["x", "-a"]), {"roles": ["other"]})
-	count(grants.covers) == 1 with input as fine with data.sidegate.roles.other as other
+	count(grants.covers) == 1 with input as fine with sidegate.roles.other as other
 	banned := testing.with_client(testing.simple(["x", "-a", "-b"]), {"roles": ["other"]})
-	count(grants.covers) == 0 with input as banned with data.sidegate.roles.other as other
+	count(grants.covers) == 0 with input as banned with sidegate.roles.other as other
 }

@@ -46,7 +46,8 @@ covers contains grant if {
 # of `flags` as it is written, and the operands are paths, or none. This settles them
 # all in one go, by the place of the command and the role; the value is what they read. It is
 # specs.fit in short, and only ever finds what that finds: whatever is not as plain as that is
-# left to it.
+# left to it. (A rule `simple[[i, role]]` would be worked out for each key that is looked up.)
+# regal ignore:prefer-set-or-object-rule
 simple := {[i, role]: read |
 	some role in input.client.roles
 	specs_by_name := data.sidegate.roles[role].commands

@@ -15,11 +15,14 @@ import data.sidegate.lib.redirects
 import data.sidegate.lib.wording
 
 # METADATA
+# scope: document
 # description: All reasons, first those that concern the whole request; never empty.
+default list := ["no grant covers the request"]
+
 list := found if {
 	found := array.concat(of_request, of_commands)
 	count(found) > 0
-} else := ["no grant covers the request"]
+}
 
 # METADATA
 # description: The reasons that concern the whole request, in order.
@@ -43,13 +46,6 @@ about_request contains reason if {
 	not reason in denied_commands
 }
 
-# The library's own denials of commands are told with the command.
-denied_commands := {reason |
-	some i, reasons in denials.of_commands
-	some what in reasons
-	reason := wording.of_command(input.shell.commands[i], what)
-}
-
 about_request contains "the command is empty" if input.shell.class == "empty"
 
 about_request contains reason if {
@@ -65,13 +61,6 @@ about_request contains reason if {
 	not feature in told
 	feature != "truncated" # is told above
 	reason := sprintf("the command line uses %s, which this policy does not allow", [construct(feature)])
-}
-
-# What is told of words: once is enough.
-told := {kind |
-	some command in input.shell.commands
-	some word in command.args
-	some kind in word.dynamic
 }
 
 about_request contains reason if {
@@ -98,8 +87,10 @@ about_request contains reason if {
 	some key, value in input.request.env
 	not key in input.request.env_dangerous
 	not environment.allowed(input.client.roles, key, value)
-	listed := remedy("add it, with the type of its value,", "env")
-	reason := sprintf("environment variable %s is not allowed, or its value is not%s", [wording.clip(key), listed])
+	reason := sprintf("environment variable %s is not allowed, or its value is not%s", [
+		wording.clip(key),
+		remedy("add it, with the type of its value,", "env"),
+	])
 }
 
 about_request contains reason if {
@@ -108,6 +99,20 @@ about_request contains reason if {
 	where := callbacks.origin(destination)
 	listed := remedy("add it, with its paths,", "callbacks")
 	reason := sprintf("callback to %q is not allowed%s", [wording.clip(where), listed])
+}
+
+# The library's own denials of commands are told with the command.
+denied_commands contains reason if {
+	some i, reasons in denials.of_commands
+	some what in reasons
+	reason := wording.of_command(input.shell.commands[i], what)
+}
+
+# What is told of words: once is enough.
+told contains kind if {
+	some command in input.shell.commands
+	some word in command.args
+	some kind in word.dynamic
 }
 
 uncovered(command) := set() if {

@@ -64,13 +64,13 @@ test_too_many_words if {
 
 test_an_entry_that_is_not_well_formed if {
 	decision := sidegate.decision with input as testing.simple(["ls"])
-		with data.sidegate.roles.readonly.commands.ls as {"flag": []}
+		with sidegate.roles.readonly.commands.ls as {"flag": []}
 	decision.reasons == ["command 0 (ls) cannot be allowed: sidegate.roles.readonly.commands.ls is not well-formed, see the README"]
 }
 
 test_an_empty_entry if {
 	decision := sidegate.decision with input as testing.simple(["ls"])
-		with data.sidegate.roles.readonly.commands.ls as null
+		with sidegate.roles.readonly.commands.ls as null
 	decision.reasons == ["command 0 (ls) cannot be allowed: sidegate.roles.readonly.commands.ls is not well-formed, see the README"]
 }
 
@@ -99,7 +99,7 @@ test_the_request_as_a_whole if {
 test_callbacks if {
 	callback := {"scheme": "http", "host": "h", "port": 80, "path": "/", "query": ""}
 	asked := testing.with_request(testing.simple(["ls"]), {"callback": callback})
-	decision := sidegate.decision with input as asked with data.sidegate.roles.readonly.callbacks as {}
+	decision := sidegate.decision with input as asked with sidegate.roles.readonly.callbacks as {}
 	decision.reasons == [`callback to "http://h:80" is not allowed: add it, with its paths, under sidegate.roles.readonly.callbacks in data.yaml`]
 }
 
@@ -113,9 +113,9 @@ test_redirects if {
 }
 
 test_assignments if {
-	foo := testing.assignment("FOO", "x")
-	reasons(testing.first(testing.simple(["ls"]), {"assignments": [foo]})) == ["command 0 (ls) sets FOO to a value that is not allowed: add it, with the type of its value, under sidegate.roles.readonly.env in data.yaml"]
-	dangerous := object.union(foo, {"dangerous": true})
+	assignment := testing.assignment("FOO", "x")
+	reasons(testing.first(testing.simple(["ls"]), {"assignments": [assignment]})) == ["command 0 (ls) sets FOO to a value that is not allowed: add it, with the type of its value, under sidegate.roles.readonly.env in data.yaml"]
+	dangerous := object.union(assignment, {"dangerous": true})
 	count(reasons(testing.first(testing.simple(["ls"]), {"assignments": [dangerous]}))) == 1
 }
 
@@ -151,8 +151,8 @@ test_a_construct_without_words_of_its_own if {
 }
 
 test_a_word_is_told_once if {
-	glob := testing.with_shell(testing.simple(["ls", null]), {"features": {"param": true, "loop": true}})
-	reasons(glob) == [
+	asked := testing.with_shell(testing.simple(["ls", null]), {"features": {"param": true, "loop": true}})
+	reasons(asked) == [
 		`the command line uses a loop, which this policy does not allow`,
 		"command 0 (ls $x) has the word $x, which only a shell can resolve: it has a variable",
 	]

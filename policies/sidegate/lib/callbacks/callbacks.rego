@@ -5,6 +5,7 @@
 package sidegate.lib.callbacks
 
 # METADATA
+# scope: document
 # description: Whether one of the roles allows the destination, or there is none.
 allowed(_, destination) if is_null(destination)
 
@@ -25,6 +26,7 @@ allowed(roles, destination) if {
 origin(destination) := sprintf("%s://%s:%d", [destination.scheme, destination.host, destination.port])
 
 # METADATA
+# scope: document
 # description: |
 #   A path matches itself; `/api/*` matches what lies below `/api/`. A path that the
 #   receiver might read as another one matches only `/*`.

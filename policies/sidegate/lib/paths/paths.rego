@@ -38,14 +38,14 @@ within(word, roots) := held if {
 #   leave a path out.)
 resolve(word) := {absolute([], steps.names)} if {
 	startswith(word, "/")
-	steps := walk(word)
+	steps := steps_of(word)
 } else := {absolute(climb(origin, steps.ups), steps.names) | some origin in origins} if {
 	word != ""
 	not startswith(word, "/")
-	steps := walk(word)
+	steps := steps_of(word)
 	certain(steps)
 	places := bases - {""}
-	origins := {walk(place).names | some place in places}
+	origins := {steps_of(place).names | some place in places}
 	count(origins) == count(places)
 }
 
@@ -65,7 +65,7 @@ bases := {input.request.workdir} if {
 		is_string(target)
 		startswith(target, "/")
 	}
-	moves := [steps | some target in targets; steps := walk(target)]
+	moves := [steps | some target in targets; steps := steps_of(target)]
 	count(moves) == count(targets)
 }
 
@@ -83,7 +83,7 @@ below(path, root) if startswith(concat("", [path, "/"]), concat("", [trim_suffix
 #   A path's steps: how often it goes up, and then the names it goes down. Undefined
 #   when it goes up after a name: if that name is a symbolic link, `/srv/link/../x`
 #   is not `/srv/x`.
-walk(path) := {"ups": ups, "names": names} if {
+steps_of(path) := {"ups": ups, "names": names} if {
 	parts := [part | some part in split(path, "/"); not part in {"", "."}]
 	names := [part | some part in parts; part != ".."]
 	ups := count(parts) - count(names)

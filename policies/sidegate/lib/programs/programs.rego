@@ -41,7 +41,9 @@ principle(command) := why if {
 	is_string(command.resolved_path)
 	why := refused(base(command.resolved_path))
 	why != "a multi-call program under its own name"
-} else := [tags[tag] | some tag in command.tags][0]
+} else := known[0] if {
+	known := [what | some tag in command.tags; what := tags[tag]]
+}
 
 # METADATA
 # description: |

@@ -66,6 +66,7 @@ fit_words(role, spec, words) := {"tokens": parsed.tokens, "read": read, "write":
 }
 
 # METADATA
+# scope: document
 # description: Every value of an option with its type. Undefined when there is an option that is not listed.
 option_types(_, []) := []
 
