@@ -22,9 +22,10 @@ test: build ## run all tests
 	go test ./...
 	bin/sidegate policy test policies
 
-# The scripts start hundreds of processes, and each would wait a second at its end for late reports.
-race: ## run all tests under the race detector
-	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 go test -race -timeout 20m ./...
+# The scripts start hundreds of processes, and each would wait a second at its end for late reports. The stock opa is on
+# PATH, for the tests that compare with it.
+race: bin/opa ## run all tests under the race detector
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 PATH="$(CURDIR)/bin:$$PATH" go test -race -timeout 20m ./...
 
 bench: build ## compare with a bare handler, from one run
 	go run ./bench -sidegate bin/sidegate

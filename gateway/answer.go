@@ -1,0 +1,46 @@
+package gateway
+
+// accepted is the reply to a caller that does not wait.
+func (l *life) accepted() *outcome {
+	return l.outcome("accepted", nil)
+}
+
+// reply is the answer to a caller that waited.
+func (l *life) reply() (*outcome, *Error) {
+	if l.refusal != nil {
+		return nil, l.refusal
+	}
+	return l.outcome(string(l.result.Status), endingOf(l.ruling.Load(), l.result)), nil
+}
+
+func (l *life) outcome(status string, end *ending) *outcome {
+	o := &outcome{JobID: l.request.ID, DecisionID: l.decisionID(), Status: status, ending: end}
+	if r := l.ruling.Load(); r != nil && r.observed {
+		o.WouldDeny, o.Reasons = true, r.decision.Reasons
+	}
+	return o
+}
+
+// postponed is the reply to a caller that waits for a job which the gateway did not start before it stopped.
+func (l *life) postponed() *Error {
+	return &Error{
+		Code: ShuttingDown, DecisionID: l.decisionID(),
+		Message: "the gateway is shutting down; job " + l.request.ID + " is accepted and runs when the gateway is back, so do not send it again",
+	}
+}
+
+func (l *life) decisionID() string {
+	if r := l.ruling.Load(); r != nil {
+		return r.id
+	}
+	return ""
+}
+
+// abandoned notes that the caller of a job left, and ends the job where the decision says so.
+func (g *Gateway) abandoned(l *life) {
+	if l.ruling.Load().obligations.OnDisconnect == "kill" {
+		g.queue.Cancel(l.request.ID)
+		return
+	}
+	g.log.Debug("the caller left; its command goes on", "job", l.request.ID)
+}

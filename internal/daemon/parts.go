@@ -1,0 +1,107 @@
+package daemon
+
+import (
+	"fmt"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+	"time"
+
+	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/gateway"
+	"github.com/sidegate/sidegate/internal/callback"
+	"github.com/sidegate/sidegate/internal/config"
+	"github.com/sidegate/sidegate/internal/egress"
+	"github.com/sidegate/sidegate/internal/jobs"
+	"github.com/sidegate/sidegate/internal/shell"
+	"github.com/sidegate/sidegate/policy"
+)
+
+// parts builds what the gateway is made of, all but the callbacks.
+func (d *Daemon) parts(c *config.Config) (gateway.Config, error) {
+	none := gateway.Config{}
+	analyzer, err := shell.New(shell.Config{Path: strings.Split(c.Executor.Path, ":")})
+	if err != nil {
+		return none, err
+	}
+	runner, err := newRunner(c, d.log)
+	if err != nil {
+		return none, err
+	}
+	queue, err := jobs.New(jobs.Config{Concurrency: c.Executor.Concurrency, Length: c.Executor.Queue, Logger: d.log})
+	if err != nil {
+		return none, err
+	}
+	return gateway.Config{
+		Verifier: d.verifier, Analyzer: analyzer, Policy: d.policy, Runner: runner, Journal: d.journal, Queue: queue,
+		Bounds: boundsOf(c.Executor),
+		Limits: gateway.Limits{Body: c.Limits.Body, Rate: c.Limits.Rate, Burst: c.Limits.Burst},
+		Host:   hostOf(c.Host),
+		Log:    d.log,
+	}, nil
+}
+
+// newRunner puts private directories below the state directory. Where commands run as another user than the gateway,
+// that user has to get through the state directory to them: it may pass, and still list and read nothing.
+func newRunner(c *config.Config, log *slog.Logger) (*executor.Runner, error) {
+	if c.Executor.User != "" || len(c.Executor.Allow.RunAs) > 0 {
+		if err := os.Chmod(c.StateDir, 0o711); err != nil {
+			return nil, err
+		}
+	}
+	state, err := filepath.EvalSymlinks(c.StateDir) // the executor follows no link, and /var/run is one
+	if err != nil {
+		return nil, err
+	}
+	return executor.New(executor.Config{WorkRoot: filepath.Join(state, "work"), User: c.Executor.User, Logger: log})
+}
+
+// startCallbacks builds the delivery of callbacks: out of the journal, through the dial guard.
+func (d *Daemon) startCallbacks(c *config.Config, parts *gateway.Config) error {
+	allowed, err := callback.NewAllowlist(c.Callbacks.Allow)
+	if err != nil {
+		return fmt.Errorf("%s: callbacks.allow: %w", c.Position("callbacks.allow"), err)
+	}
+	guard, err := egress.New(egress.Config{Own: d.addresses})
+	if err != nil {
+		return err
+	}
+	d.delivery, err = callback.New(callback.Config{
+		Store: outbox{d.journal}, Client: guard.Client(c.Callbacks.Timeout), Allowed: allowed.Allows,
+		Timeout: c.Callbacks.Timeout, Attempts: c.Callbacks.Attempts, MaxAge: c.Callbacks.MaxAge, Logger: d.log,
+	})
+	if err != nil {
+		return err
+	}
+	parts.Callbacks, parts.CallbackDue = allowed, d.delivery.Wake
+	return nil
+}
+
+// observation is observe mode, and nil where the policy is enforced. It is said loudly that it is on, and when it is over.
+func (d *Daemon) observation(c *config.Config) (*gateway.Observation, error) {
+	if c.Policy.Mode != "observe" {
+		return nil, nil
+	}
+	obligations, err := policy.ParseObligations(c.Policy.ObserveObligations)
+	if err != nil {
+		return nil, fmt.Errorf("%s: policy.observe_obligations: %w", c.Position("policy.observe_obligations"), err)
+	}
+	until := c.Policy.ObserveUntil
+	if time.Now().Before(until) {
+		d.log.Warn("OBSERVE MODE: what the policy denies runs all the same, until the time given", "until", until)
+	} else {
+		d.log.Warn("observe mode is over: the policy is enforced; set policy.mode to enforce", "until", until)
+	}
+	return &gateway.Observation{Until: until, Obligations: obligations}, nil
+}
+
+// warnOfMissing says at every start what the default profile promises and this version does not hold yet.
+func (d *Daemon) warnOfMissing(profile string) {
+	for _, s := range executor.Profiles() {
+		if string(s.Profile) == profile && len(s.Missing) > 0 {
+			d.log.Warn("commands run without a kernel sandbox: every reply lists what is missing; see `sidegate doctor`",
+				"profile", s.Profile, "missing", s.Missing)
+		}
+	}
+}
