@@ -12,7 +12,8 @@ import (
 // decisionReply is the answer of POST /v1/decisions: what the gateway would do, and why.
 type decisionReply struct {
 	DecisionID  string             `json:"decision_id"`
-	Allow       bool               `json:"allow"` // the command would run
+	Allow       bool               `json:"allow"`                // the command would run
+	WouldDeny   bool               `json:"would_deny,omitempty"` // though the policy denies it, because the gateway observes
 	Grants      []string           `json:"grants"`
 	Reasons     []string           `json:"reasons"`
 	Obligations policy.Obligations `json:"obligations"`
@@ -57,7 +58,10 @@ func (g *Gateway) decide(w http.ResponseWriter, r *http.Request) (*decisionReply
 func replyOf(r *ruling) *decisionReply {
 	reply := &decisionReply{
 		DecisionID: r.id, Allow: r.refusal == nil, Grants: listOf(r.decision.Grants), Reasons: []string{},
-		Obligations: r.decision.Obligations, Revision: r.decision.Revision, Analysis: r.analysis,
+		WouldDeny: r.observed, Obligations: r.obligations, Revision: r.decision.Revision, Analysis: r.analysis,
+	}
+	if r.observed {
+		reply.Reasons = r.decision.Reasons
 	}
 	if r.refusal != nil {
 		reply.Reasons = r.refusal.Reasons

@@ -64,7 +64,7 @@ func diagnose(ctx context.Context, file string, named bool) diagnosis {
 		d.Config = ""
 		return d
 	}
-	c, err := config.Load(file)
+	c, err := config.Load(file, daemon.CheckStart)
 	if err != nil {
 		d.Problems = strings.Split(configError(file, err).Error(), "\n")
 		return d

@@ -45,6 +45,7 @@ func (c *call) decided(cmd *cobra.Command, status int, raw []byte) error {
 		Detail      string          `json:"detail"` // of a problem
 		DecisionID  string          `json:"decision_id"`
 		Allow       bool            `json:"allow"`
+		WouldDeny   bool            `json:"would_deny"`
 		Grants      []string        `json:"grants"`
 		Reasons     []string        `json:"reasons"`
 		Obligations json.RawMessage `json:"obligations"`
@@ -59,7 +60,10 @@ func (c *call) decided(cmd *cobra.Command, status int, raw []byte) error {
 	}
 	if !c.json {
 		verdict := "denied"
-		if answer.Allow {
+		switch {
+		case answer.WouldDeny:
+			verdict = "denied, and it would run because the gateway observes"
+		case answer.Allow:
 			verdict = "allowed"
 		}
 		t := tabwriter.NewWriter(cmd.OutOrStdout(), 0, 0, 2, ' ', 0)

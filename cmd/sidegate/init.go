@@ -158,7 +158,7 @@ func writePolicies(dir string) error {
 
 // works checks that a gateway would start on what was written: a wrong flag shows here.
 func works(ctx context.Context, file string) error {
-	c, err := config.Load(file)
+	c, err := config.Load(file, daemon.CheckStart)
 	if err != nil {
 		return err
 	}

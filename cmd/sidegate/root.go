@@ -7,7 +7,7 @@ func newRootCommand() *cobra.Command {
 		Use:   "sidegate",
 		Short: "A gateway for host commands: signed, decided by policy, journaled",
 		Long: `Sidegate runs commands on a host for callers that have no business on it: a container, an automation platform,
-an agent. A call is signed; Rego policy decides on exactly what will run; everything is journaled.
+an agent. A call is signed; Rego policy decides on exactly what will run; every job is journaled.
 
 Start with:   sidegate init DIR
               sidegate serve --config DIR/sidegate.yaml

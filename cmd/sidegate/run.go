@@ -91,12 +91,14 @@ type reply struct {
 	Reasons    []string `json:"reasons"`
 	DecisionID string   `json:"decision_id"`
 	Data       *struct {
-		Stdout    string `json:"stdout"`
-		Stderr    string `json:"stderr"`
-		ExitCode  int    `json:"exit_code"`
-		Status    string `json:"status"`
-		Truncated bool   `json:"truncated"`
-		JobID     string `json:"job_id"`
+		Stdout    string   `json:"stdout"`
+		Stderr    string   `json:"stderr"`
+		ExitCode  int      `json:"exit_code"`
+		Status    string   `json:"status"`
+		Truncated bool     `json:"truncated"`
+		JobID     string   `json:"job_id"`
+		WouldDeny bool     `json:"would_deny"`
+		Reasons   []string `json:"reasons"`
 	} `json:"data"`
 }
 
@@ -144,10 +146,10 @@ func (c *call) ran(cmd *cobra.Command, status int, raw []byte) error {
 // to end.
 func exitOf(status string, code int) error {
 	switch {
+	case status == "timed_out":
+		return &exitError{code: exitTimedOut} // whatever ended it
 	case code != 0:
 		return &exitError{code: code}
-	case status == "timed_out":
-		return &exitError{code: exitTimedOut}
 	case status != "exited" && status != "accepted":
 		return &exitError{code: exitFailed}
 	}
@@ -155,6 +157,9 @@ func exitOf(status string, code int) error {
 }
 
 func (c *call) print(cmd *cobra.Command, answer *reply) error {
+	if answer.Data.WouldDeny {
+		fmt.Fprintln(cmd.ErrOrStderr(), "sidegate: the policy denies this; it runs because the gateway observes:", printable(strings.Join(answer.Data.Reasons, "; ")))
+	}
 	if c.noWait {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), answer.Data.JobID)
 		return err
@@ -277,16 +282,21 @@ func (c *call) signed(ctx context.Context, path string, body []byte) (*http.Requ
 
 // describe turns a refusal into what a person reads.
 func describe(message, decision string) error {
-	message = strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return '\uFFFD' // a reply must not play tricks on the terminal
-		}
-		return r
-	}, message)
+	message = printable(message)
 	if decision != "" {
 		message += "\ndecision " + decision
 	}
 	return errors.New(message)
+}
+
+// printable takes out what could play tricks on a terminal.
+func printable(text string) string {
+	return strings.Map(func(r rune) rune {
+		if unicode.IsControl(r) {
+			return '\uFFFD'
+		}
+		return r
+	}, text)
 }
 
 // unlessJSON drops the text where the reply itself was printed.

@@ -33,7 +33,7 @@ and closes the journal. SIGHUP reads the policies again; they are also read agai
 }
 
 func serve(ctx context.Context, file string) error {
-	c, err := config.Load(file)
+	c, err := config.Load(file, daemon.CheckStart)
 	if err != nil {
 		return configError(file, err)
 	}

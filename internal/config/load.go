@@ -9,10 +9,15 @@ import (
 	"slices"
 )
 
+// A Check knows more about values than this package: it reports what is wrong with
+// the value at a key, as in "must begin with http://". A nil error is no problem.
+// It gets a configuration that may have problems already.
+type Check func(c *Config, report func(key string, err error))
+
 // Load reads the configuration file at path and everything it names that must be
 // read to know that it is valid: secrets, and that TLS files exist. Its error is an
-// [*Error] with every problem found.
-func Load(path string) (*Config, error) {
+// [*Error] with every problem found, those of the checks among them.
+func Load(path string, checks ...Check) (*Config, error) {
 	data, mode, err := readFile(path)
 	if err != nil {
 		return nil, &Error{File: path, Problems: []Problem{{Message: "cannot be read: " + plain(err)}}, cause: err}
@@ -20,7 +25,7 @@ func Load(path string) (*Config, error) {
 	if mode.IsRegular() && mode&0002 != 0 {
 		return nil, &Error{File: path, Problems: []Problem{{Message: errWritable.Error()}}}
 	}
-	return Parse(path, filepath.Dir(path), data)
+	return Parse(path, filepath.Dir(path), data, checks...)
 }
 
 // readFile reads one byte more than a configuration may have, so that Parse sees
@@ -41,7 +46,7 @@ func readFile(path string) ([]byte, fs.FileMode, error) {
 
 // Parse is [Load] for a file's content: name stands for it in messages, and
 // relative paths in it start at dir.
-func Parse(name, dir string, data []byte) (*Config, error) {
+func Parse(name, dir string, data []byte, checks ...Check) (*Config, error) {
 	dir, err := filepath.Abs(dir)
 	if err != nil {
 		return nil, &Error{File: name, Problems: []Problem{{Message: plain(err)}}, cause: err}
@@ -55,6 +60,13 @@ func Parse(name, dir string, data []byte) (*Config, error) {
 	d.structure("", root, 0)
 	schema(&c).readNode(d, "", root)
 	d.validate(&c)
+	for _, check := range checks {
+		check(&c, func(key string, err error) {
+			if err != nil && !d.failed(key) {
+				d.complain(key, "%s", err)
+			}
+		})
+	}
 	if len(d.problems) > 0 {
 		sortProblems(d.problems)
 		return nil, &Error{File: name, Problems: slices.Clip(d.problems)}

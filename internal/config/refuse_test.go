@@ -1,6 +1,7 @@
 package config
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"testing"
@@ -265,5 +266,20 @@ telemetry: {otlp_endpoint: ""}
 	} {
 		_, err := Parse("f", dir, []byte(text+oneClient))
 		checkError(t, err, want)
+	}
+}
+
+// TestChecksAreToldWithTheRest: what others know about values is reported together with what this package knows.
+func TestChecksAreToldWithTheRest(t *testing.T) {
+	t.Parallel()
+	check := func(c *Config, report func(string, error)) {
+		report("callbacks.allow[1]", errors.New("must be better"))
+		report("callbacks.timeout", nil)
+		report("limits.body", errors.New("is broken already and not told twice"))
+	}
+	_, err := Parse("f", t.TempDir(), []byte("callbacks:\n  allow: [a, b]\nlimits: {body: x}\n"), check)
+	text := fmt.Sprint(err)
+	if !strings.Contains(text, "f:2: callbacks.allow[1]: must be better") || strings.Contains(text, "told twice") || !strings.Contains(text, "f:3: limits.body") {
+		t.Errorf("got %s", text)
 	}
 }

@@ -17,6 +17,8 @@ import (
 	"github.com/sidegate/sidegate/policy"
 )
 
+var _ config.Check = CheckStart
+
 // Check looks for what a valid configuration asks of this host and would not get: what keeps a gateway from starting, and
 // what would make it refuse every call. It changes nothing. Each problem names the line of the configuration.
 func Check(ctx context.Context, c *config.Config) []string {
@@ -26,7 +28,7 @@ func Check(ctx context.Context, c *config.Config) []string {
 			problems = append(problems, fmt.Sprintf("%s: %s: %v", c.Position(key), key, err))
 		}
 	}
-	checkStart(c, report)
+	CheckStart(c, report)
 	report("executor.profile", profileProblem(c.Executor.Profile))
 	_, err := os.Stat(c.Executor.Shell)
 	report("executor.shell", err)
@@ -37,8 +39,9 @@ func Check(ctx context.Context, c *config.Config) []string {
 	return problems
 }
 
-// checkStart reports what makes New fail although the configuration is valid by itself.
-func checkStart(c *config.Config, report func(key string, err error)) {
+// CheckStart reports what makes New fail although the configuration is valid by itself. It is a config.Check, so that
+// these problems are told together with all others.
+func CheckStart(c *config.Config, report func(key string, err error)) {
 	for i, pattern := range c.Callbacks.Allow {
 		if _, err := callback.NewAllowlist([]string{pattern}); err != nil {
 			report(fmt.Sprintf("callbacks.allow[%d]", i), errors.Unwrap(err))

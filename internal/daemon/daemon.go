@@ -89,7 +89,7 @@ func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger) (
 // startProblems says all at once what keeps this configuration from starting on this host.
 func startProblems(c *config.Config) error {
 	var problems []error
-	checkStart(c, func(key string, err error) {
+	CheckStart(c, func(key string, err error) {
 		if err != nil {
 			problems = append(problems, fmt.Errorf("%s: %s: %w", c.Position(key), key, err))
 		}
