@@ -115,3 +115,16 @@ test_a_ban_wins_over_a_flag if {
 	banned := testing.with_client(testing.simple(["x", "-a", "-b"]), {"roles": ["other"]})
 	count(grants.covers) == 0 with input as banned with sidegate.roles.other as other
 }
+
+# Not even the short way from a plain spec to a grant brings in a letter that must not be allowed.
+test_listed_letters_do_not_lift_a_ban if {
+	careless := {"paths": ["/srv"], "workdirs": ["/srv"], "commands": {"grep": {
+		"flags": ["-rf", "-ri"],
+		"never": {"-f": "reads patterns from a file"},
+		"operands": "path",
+	}}}
+	harmless := testing.with_client(testing.simple(["grep", "-ri", "/srv/a", "/srv/b"]), {"roles": ["web"]})
+	sidegate.allow with input as harmless with sidegate.roles.web as careless
+	banned := testing.with_client(testing.simple(["grep", "-rf", "/srv/a", "/srv/b"]), {"roles": ["web"]})
+	not sidegate.allow with input as banned with sidegate.roles.web as careless
+}

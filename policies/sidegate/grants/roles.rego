@@ -61,6 +61,7 @@ simple := {[i, role]: read |
 	options := {word | some word in words; startswith(word, "-")}
 	object.subset(object.get(spec, "flags", []), options)
 	object.filter(object.get(spec, "never", {}), options) == {}
+	{option | some option in options; arguments.hides_banned(spec, option)} == set()
 	operands := words - options
 	held := {word: roots |
 		some word in operands

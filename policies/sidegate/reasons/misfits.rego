@@ -82,6 +82,9 @@ refusal(spec, name) := why if {
 } else := why if {
 	startswith(name, "--")
 	why := [w | some full, w in spec.never; startswith(full, name)][0]
+} else := why if {
+	arguments.hides_banned(spec, name)
+	why := [w | some letter in split(name, ""); w := spec.never[concat("", ["-", letter])]][0]
 }
 
 about_operands(role, at, spec, parsed) := unfit if {

@@ -133,6 +133,9 @@ literal_or_kind(spec, word) := {"kind": "flags", "names": [word]} if {
 # description: What one word that begins with a dash would be, seen alone; the first that fits.
 kind(spec, word) := {"kind": "unknown", "word": word} if {
 	spec.never[word]
+} else := {"kind": "unknown", "word": word} if {
+	word in spec.flags
+	hides_banned(spec, word)
 } else := {"kind": "flags", "names": [word]} if {
 	word in spec.flags
 } else := {"kind": "next", "names": [], "name": word} if {
@@ -150,6 +153,18 @@ kind(spec, word) := {"kind": "unknown", "word": word} if {
 } else := cluster(spec, word) if {
 	not spec.style == "words"
 } else := {"kind": "unknown", "word": word}
+
+# METADATA
+# description: |
+#   Whether a listed option is joined letters (`-rf`) of which one must not be allowed: what
+#   `never` says wins over what is listed.
+hides_banned(spec, word) if {
+	not spec.style == "words"
+	count(word) > 2
+	not startswith(word, "--")
+	some letter in split(substring(word, 1, -1), "")
+	spec.never[concat("", ["-", letter])]
+}
 
 # `--name=value` of an option that needs or may have a value.
 long(spec, word) := {"kind": "value", "names": [], "name": name, "value": value} if {

@@ -143,3 +143,14 @@ test_too_many_words if {
 	not arguments.parse(spec, array.concat(words, ["x"]))
 	not arguments.parse({"style": "literal"}, array.concat(words, ["x"]))
 }
+
+# Joined letters that somebody lists as one option do not bring in one that must not be allowed.
+test_never_wins_over_listed_letters if {
+	careless := {"flags": ["-r", "-rf", "-ri"], "never": {"-f": "reads patterns from a file"}}
+	arguments.parse(careless, ["-rf"]).tokens == [{"kind": "unknown", "word": "-rf"}]
+	arguments.parse(careless, ["-ri"]).tokens == [{"kind": "flags", "names": ["-ri"]}]
+	arguments.parse(object.union(careless, {"style": "words"}), ["-rf"]).tokens == [{"kind": "flags", "names": ["-rf"]}]
+	arguments.hides_banned(careless, "-rf")
+	not arguments.hides_banned(careless, "-ri")
+	not arguments.hides_banned(careless, "--rf")
+}
