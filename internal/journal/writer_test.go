@@ -313,12 +313,12 @@ func TestClose(t *testing.T) {
 		group.Wait()
 		must(t, <-closed)
 		must(t, <-closed)
-
-		j = openTest(t, dir)
-		if _, err := j.Job(t.Context(), "queued"); err != nil {
-			t.Errorf("acknowledged, and after a restart %v", err)
-		}
 	})
+	// Outside the bubble, whose clock would not wait for a child of another test that holds the lock between fork and exec.
+	j := openTest(t, dir)
+	if _, err := j.Job(t.Context(), "queued"); err != nil {
+		t.Errorf("acknowledged, and after a restart %v", err)
+	}
 }
 
 func TestWritable(t *testing.T) {
