@@ -5,29 +5,17 @@ package gateway
 func decodeOrder(body []byte) (Order, error) {
 	d := newDecoder(body)
 	order := Order{Wait: true}
-	seen := map[string]bool{}
-	err := d.object("body", func(name string) (err error) {
-		seen[name] = true
-		switch name {
-		case "command":
-			order.Command, err = d.text(name)
-		case "wait":
-			order.Wait, err = d.bool(name)
-		case "workdir":
-			order.Workdir, err = d.workdir(name)
-		case "envs":
-			order.Env, err = d.envs(name)
-		case "callbackURL":
-			order.Callback, err = d.callback(name)
-		default:
-			return &FieldError{name, "is not a field of this request; the fields are command, wait, workdir, envs and callbackURL"}
-		}
-		return err
+	seen, err := d.fields("body", "", []member{
+		{"command", into(&order.Command, d.text)},
+		{"wait", into(&order.Wait, d.bool)},
+		{"workdir", into(&order.Workdir, d.workdir)},
+		{"envs", into(&order.Env, d.envs)},
+		{"callbackURL", into(&order.Callback, d.callback)},
 	})
-	if err != nil {
+	switch {
+	case err != nil:
 		return Order{}, err
-	}
-	if !seen["command"] {
+	case !seen["command"]:
 		return Order{}, &FieldError{"command", "is required"}
 	}
 	return order, d.end()
@@ -37,36 +25,18 @@ func decodeOrder(body []byte) (Order, error) {
 func decodeJob(body []byte) (Order, error) {
 	d := newDecoder(body)
 	order := Order{Wait: true}
-	seen := map[string]bool{}
-	err := d.object("body", func(name string) (err error) {
-		seen[name] = true
-		switch name {
-		case "command":
-			order.Command, err = d.text(name)
-		case "argv":
-			order.Argv, err = d.argv(name)
-		case "workdir":
-			order.Workdir, err = d.workdir(name)
-		case "env":
-			order.Env, err = d.envObject(name)
-		case "stdin":
-			order.Stdin, err = d.stdin(name)
-		case "timeout":
-			order.Timeout, err = d.duration(name)
-		case "labels":
-			order.Labels, err = d.labels(name)
-		case "callback":
-			err = d.object(name, func(key string) (err error) {
-				if key != "url" {
-					return &FieldError{name + "." + key, "is not a field of a callback; its field is url"}
-				}
-				order.Callback, err = d.callback(name + ".url")
-				return err
-			})
-		default:
-			return &FieldError{name, "is not a field of this request; the fields are command, argv, workdir, env, stdin, timeout, labels and callback"}
-		}
-		return err
+	seen, err := d.fields("body", "", []member{
+		{"command", into(&order.Command, d.text)},
+		{"argv", into(&order.Argv, d.argv)},
+		{"workdir", into(&order.Workdir, d.workdir)},
+		{"env", into(&order.Env, d.envObject)},
+		{"stdin", into(&order.Stdin, d.stdin)},
+		{"timeout", into(&order.Timeout, d.duration)},
+		{"labels", into(&order.Labels, d.labels)},
+		{"callback", func(field string) error {
+			_, err := d.fields(field, field+".", []member{{"url", into(&order.Callback, d.callback)}})
+			return err
+		}},
 	})
 	switch {
 	case err != nil:
@@ -75,4 +45,18 @@ func decodeJob(body []byte) (Order, error) {
 		return Order{}, &FieldError{"command", "exactly one of command and argv is required"}
 	}
 	return order, d.end()
+}
+
+// member is one field that an object may have, and how its value is read.
+type member struct {
+	name string
+	read func(field string) error
+}
+
+// into reads a value to where it belongs.
+func into[T any](dst *T, read func(field string) (T, error)) func(field string) error {
+	return func(field string) (err error) {
+		*dst, err = read(field)
+		return err
+	}
 }

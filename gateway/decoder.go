@@ -36,6 +36,26 @@ func (d decoder) object(field string, read func(name string) error) error {
 	return malformed(field, err)
 }
 
+// fields reads one object that has no fields but the members; prefix stands before their names in errors. It returns the
+// names that were there.
+func (d decoder) fields(field, prefix string, members []member) (seen map[string]bool, err error) {
+	seen = map[string]bool{}
+	err = d.object(field, func(name string) error {
+		seen[name] = true
+		for _, m := range members {
+			if m.name == name {
+				return m.read(prefix + name)
+			}
+		}
+		known := make([]string, len(members))
+		for i, m := range members {
+			known[i] = m.name
+		}
+		return &FieldError{prefix + name, "is not a field of this object, which may have: " + strings.Join(known, ", ")}
+	})
+	return seen, err
+}
+
 // array reads one array and calls element for each index, which must consume its value.
 func (d decoder) array(field string, read func(field string) error) error {
 	if err := d.open(field, '[', "a list"); err != nil {

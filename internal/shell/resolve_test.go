@@ -22,7 +22,7 @@ func TestResolve(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	first, second, work := filepath.Join(root, "first"), filepath.Join(root, "second"), filepath.Join(root, "work")
+	first, second, work := filepath.Join(root, "first"), filepath.Join(root, "second"), filepath.Join(root, "site")
 	for _, dir := range []string{first, second, work, filepath.Join(first, "dir")} {
 		if err := os.MkdirAll(dir, 0o755); err != nil {
 			t.Fatal(err)
@@ -64,7 +64,7 @@ func TestResolve(t *testing.T) {
 		{"nothing", 0, ""}, {"broken", 0, ""}, {"loop", 0, ""}, {"fifo", 0, ""}, {"''", 0, ""}, {"..", 0, ""},
 		{"./tool", 0, work + "/tool"},
 		{"../first/tool", 0, first + "/tool"},
-		{"../work/tool", 0, work + "/tool"},
+		{"../site/tool", 0, work + "/tool"},
 		{second + "/tool", 0, second + "/tool"},
 		{second, 0, ""},
 		{"$x", 0, ""},
