@@ -69,8 +69,9 @@ type Gateway struct {
 	closing    atomic.Bool
 	drained    chan struct{}  // closed when nothing runs any more
 	unrecorded sync.WaitGroup // outcomes that wait for the journal
-	// finishTries is the constant of that name, but in tests.
-	finishTries int
+	// The constants of these names, but in tests.
+	finishTries         int
+	bodyTime, replyTime time.Duration
 }
 
 // New returns a Gateway that has not served yet.
@@ -93,7 +94,7 @@ func New(c Config) (*Gateway, error) {
 		verifier: c.Verifier, policy: c.Policy, runner: c.Runner, journal: c.Journal, queue: c.Queue, callbackDue: c.CallbackDue,
 		judge:  judge{analyzer: c.Analyzer, policy: c.Policy, bounds: c.Bounds, callbacks: c.Callbacks, host: c.Host, available: c.Runner.Check, observe: c.Observe},
 		bounds: c.Bounds, limits: c.Limits,
-		version: c.Version, releaseDate: c.ReleaseDate, log: c.Log, now: c.Now, drained: make(chan struct{}), finishTries: finishTries,
+		version: c.Version, releaseDate: c.ReleaseDate, log: c.Log, now: c.Now, drained: make(chan struct{}), finishTries: finishTries, bodyTime: bodyTime, replyTime: replyTime,
 	}, nil
 }
 

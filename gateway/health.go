@@ -29,7 +29,7 @@ func (g *Gateway) AdminHandler() http.Handler {
 		_, _ = w.Write([]byte("ok\n"))
 	}).Methods(http.MethodGet, http.MethodHead)
 	router.HandleFunc("/readyz", g.serveReady).Methods(http.MethodGet, http.MethodHead)
-	return boundConnection(router)
+	return g.boundConnection(router)
 }
 
 func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {

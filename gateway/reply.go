@@ -63,7 +63,7 @@ func (g *Gateway) sendOutput(w http.ResponseWriter, data *outcome) {
 		g.reply(w, nil, g.refusal(err))
 		return
 	}
-	begin(w, http.StatusOK, mediaJSON)
+	g.begin(w, http.StatusOK, mediaJSON)
 	out := jsonWriter{w: w}
 	out.raw(`{"ok":true,"message":"","data":`)
 	out.raw(string(head[:len(head)-1])) // without the closing brace: two members are still to come
@@ -105,7 +105,7 @@ func retryAfter(w http.ResponseWriter, refusal *Error) {
 
 // send writes one JSON value.
 func (g *Gateway) send(w http.ResponseWriter, status int, media string, body any) {
-	begin(w, status, media)
+	g.begin(w, status, media)
 	enc := json.NewEncoder(w)
 	enc.SetEscapeHTML(false)
 	if err := enc.Encode(body); err != nil {
@@ -114,9 +114,9 @@ func (g *Gateway) send(w http.ResponseWriter, status int, media string, body any
 }
 
 // begin sends the head of a reply, whose rest has replyTime to be taken.
-func begin(w http.ResponseWriter, status int, media string) {
+func (g *Gateway) begin(w http.ResponseWriter, status int, media string) {
 	w.Header().Set("Content-Type", media)
 	w.Header().Set("Cache-Control", "no-store")
-	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(replyTime))
+	_ = http.NewResponseController(w).SetWriteDeadline(time.Now().Add(g.replyTime))
 	w.WriteHeader(status)
 }

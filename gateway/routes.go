@@ -33,7 +33,7 @@ func (g *Gateway) Handler() http.Handler {
 		router.HandleFunc(route.path, g.refuseMethod(route.methods))
 	}
 	router.NotFoundHandler = g.refuseWith(&Error{Code: NotFound, Message: "there is nothing here; commands go to POST /shell"})
-	return boundConnection(router)
+	return g.boundConnection(router)
 }
 
 // serveWelcome answers the connector's unsigned check that something is there.
@@ -66,12 +66,12 @@ func (g *Gateway) refuseWith(refusal *Error) http.HandlerFunc {
 // boundConnection gives every request a time by which its body has to be there and its reply be taken. A route whose work
 // may take longer lifts both once it has the body. http.Server's ReadTimeout and WriteTimeout would go on counting while a
 // command runs, and end the request in the middle of it.
-func boundConnection(next http.Handler) http.Handler {
+func (g *Gateway) boundConnection(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		// An error means a writer without deadlines (a test's recorder), which has no connection to protect either.
 		connection := http.NewResponseController(w)
-		_ = connection.SetReadDeadline(time.Now().Add(bodyTime))
-		_ = connection.SetWriteDeadline(time.Now().Add(bodyTime + replyTime))
+		_ = connection.SetReadDeadline(time.Now().Add(g.bodyTime))
+		_ = connection.SetWriteDeadline(time.Now().Add(g.bodyTime + g.replyTime))
 		next.ServeHTTP(w, r)
 	})
 }
