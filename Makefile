@@ -30,8 +30,8 @@ race: bin/opa ## run all tests under the race detector
 bench: build ## compare with a bare handler, from one run
 	go run ./bench -sidegate bin/sidegate
 
-fuzz: ## run each fuzz target for FUZZTIME
-	./bench/fuzz.sh $(or $(FUZZTIME),30s)
+fuzz: ## run the fuzz targets FUZZ, or all, for FUZZTIME each
+	./bench/fuzz.sh $(or $(FUZZTIME),30s) $(FUZZ)
 
 # The tree must look the same before and after: nothing generated is stale, nothing is left behind.
 check: ## what CI runs
