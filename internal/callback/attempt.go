@@ -7,6 +7,7 @@ import (
 	"io"
 	"net/http"
 	"strconv"
+	"strings"
 	"time"
 )
 
@@ -46,7 +47,7 @@ func (d *Deliverer) try(ctx context.Context, delivery Delivery) (s Settlement, m
 		return Settlement{}, false
 	}
 	s.At = clock()
-	s.StatusCode = got.status
+	s.StatusCode, s.Changes = got.status, got.changes
 	switch {
 	case err != nil:
 		s.Error = d.describe(err)
@@ -80,23 +81,30 @@ func (d *Deliverer) plan(s *Settlement, delivery Delivery, retryAfter time.Durat
 type answer struct {
 	status     int
 	retryAfter time.Duration
+	changes    string // of the message that it answers
 }
 
 // post sends the delivery once.
 func (d *Deliverer) post(ctx context.Context, delivery Delivery, dest Destination) (answer, error) {
 	ctx, cancel := context.WithTimeout(ctx, d.cfg.Timeout)
 	defer cancel()
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, dest.String(), bytes.NewReader(delivery.Body))
+	message, err := d.message(ctx, delivery)
 	if err != nil {
 		return answer{}, err
 	}
-	req.Header.Set("Content-Type", "application/json")
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, dest.String(), bytes.NewReader(message.Body))
+	if err != nil {
+		return answer{}, err
+	}
+	for name, values := range message.Header {
+		req.Header[name] = values
+	}
 	req.Header.Set("User-Agent", d.cfg.UserAgent)
 	req.Header.Set(HeaderDelivery, delivery.ID)
 	req.Header.Set(HeaderAttempt, strconv.Itoa(delivery.Attempt+1))
 	resp, err := d.client.Do(req)
 	if err != nil {
-		return answer{}, err
+		return answer{changes: message.Changes}, err
 	}
 	defer resp.Body.Close()
 	// After a switch of protocols the body would be the connection itself.
@@ -104,7 +112,36 @@ func (d *Deliverer) post(ctx context.Context, delivery Delivery, dest Destinatio
 		// The status is the answer, so an unfinished body is no failure.
 		io.CopyN(io.Discard, resp.Body, maxDrain)
 	}
-	return answer{resp.StatusCode, retryAfter(resp)}, nil
+	return answer{resp.StatusCode, retryAfter(resp), message.Changes}, nil
+}
+
+// message is what an attempt sends.
+func (d *Deliverer) message(ctx context.Context, delivery Delivery) (Message, error) {
+	message := Message{Body: delivery.Body}
+	if d.cfg.Transform != nil {
+		var err error
+		if message, err = d.cfg.Transform(ctx, delivery); err != nil {
+			return Message{}, &transformError{err}
+		}
+	}
+	header := http.Header{"Content-Type": {"application/json"}}
+	for name, values := range message.Header {
+		if name = http.CanonicalHeaderKey(name); !settable(name) {
+			return Message{}, &transformError{fmt.Errorf("the header %s cannot be set", name)}
+		}
+		header[name] = values
+	}
+	message.Header = header
+	return message, nil
+}
+
+// settable tells whether a transformation may set the header of this canonical name.
+func settable(name string) bool {
+	switch name {
+	case "Host", "Content-Length", "Transfer-Encoding", "Connection", "Keep-Alive", "Proxy-Connection", "Te", "Trailer", "Upgrade", "Expect":
+		return false
+	}
+	return !strings.HasPrefix(name, "X-Sidegate-")
 }
 
 // retryAfter reads Retry-After (RFC 9110, 10.2.3) where it is meant for us.

@@ -31,7 +31,11 @@ type Config struct {
 	// concurrently.
 	Allowed func(Destination) bool
 
-	Timeout  time.Duration // of one attempt, from dialing to the end of the answer
+	// Transform says what an attempt sends; nil sends the delivery's body as it is. When it fails, nothing is sent and
+	// the attempt has failed. It is called concurrently, within Timeout.
+	Transform func(ctx context.Context, d Delivery) (Message, error)
+
+	Timeout  time.Duration // of one attempt, from the transformation to the end of the answer
 	Attempts int           // after so many a delivery is dead
 	MaxAge   time.Duration // no attempt is made later than this after CreatedAt
 

@@ -53,6 +53,49 @@ func TestDelivers(t *testing.T) {
 	})
 }
 
+func TestTransformedAttempts(t *testing.T) {
+	inWorld(t, func(w *world) {
+		var token, kind, body string
+		w.serve(receiverAddr, func(rw http.ResponseWriter, r *http.Request) {
+			b, _ := io.ReadAll(r.Body)
+			token, kind, body = r.Header.Get("Authorization"), r.Header.Get("Content-Type"), string(b)
+		})
+		w.cfg.Transform = func(_ context.Context, d Delivery) (Message, error) {
+			switch d.Attempt {
+			case 0:
+				return Message{}, errors.New("plugin injector failed: deadline")
+			case 1:
+				return Message{Header: http.Header{"x-sidegate-delivery": {"forged"}}, Body: d.Body}, nil
+			case 2:
+				return Message{Header: http.Header{"Content-length": {"1"}}, Body: d.Body}, nil
+			}
+			return Message{Header: http.Header{"Authorization": {"Bearer t"}, "Content-Type": {"text/plain"}}, Body: []byte("new"), Changes: "c"}, nil
+		}
+		d := w.run()
+		w.store.add(Delivery{ID: "d-1", URL: receiverURL, Body: []byte("old")})
+		d.Wake()
+		time.Sleep(time.Hour)
+		synctest.Wait()
+		if token != "Bearer t" || kind != "text/plain" || body != "new" {
+			t.Errorf("received %q, %q and %q", token, kind, body)
+		}
+		want := []string{
+			"nothing was sent: plugin injector failed: deadline",
+			"nothing was sent: the header X-Sidegate-Delivery cannot be set",
+			"nothing was sent: the header Content-Length cannot be set", "",
+		}
+		settled := w.store.of("d-1")
+		if len(settled) != len(want) {
+			t.Fatalf("settled %+v", settled)
+		}
+		for i, s := range settled {
+			if s.Error != want[i] || (s.Changes == "c") != (i == 3) {
+				t.Errorf("attempt %d is %+v, want error %q", i+1, s, want[i])
+			}
+		}
+	})
+}
+
 func TestFailuresAreTriedAgain(t *testing.T) {
 	const secret = "hunter2"
 	for _, tt := range []struct {

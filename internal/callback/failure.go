@@ -20,7 +20,10 @@ func (d *Deliverer) describe(err error) string {
 		distrust *tls.CertificateVerificationError
 		op       *net.OpError
 	)
+	var prepare *transformError
 	switch {
+	case errors.As(err, &prepare):
+		return prepare.Error()
 	case errors.Is(err, context.DeadlineExceeded), errors.As(err, &timeout) && timeout.Timeout():
 		return fmt.Sprintf("no answer within %v", d.cfg.Timeout)
 	case errors.As(err, &lookup):
@@ -36,3 +39,9 @@ func (d *Deliverer) describe(err error) string {
 	}
 	return "the receiver gave no valid answer"
 }
+
+// A transformError says why there was nothing to send.
+type transformError struct{ err error }
+
+func (e *transformError) Error() string { return "nothing was sent: " + e.err.Error() }
+func (e *transformError) Unwrap() error { return e.err }

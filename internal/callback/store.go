@@ -2,6 +2,7 @@ package callback
 
 import (
 	"context"
+	"net/http"
 	"time"
 )
 
@@ -25,6 +26,15 @@ const (
 	Dead      State = "dead"      // given up; Error says why
 )
 
+// A Message is what one attempt sends.
+type Message struct {
+	// Header is added to the headers of every delivery. The destination, the framing of the body and X-Sidegate-* are not
+	// the sender's to choose: naming them is an error.
+	Header  http.Header
+	Body    []byte
+	Changes string // what was done to the delivery, for the store
+}
+
 // A Settlement is the outcome of an attempt, or of the decision to make none.
 type Settlement struct {
 	ID         string
@@ -33,6 +43,7 @@ type Settlement struct {
 	NextAt     time.Time // with Retry
 	StatusCode int       // of the answer; 0 when there was none
 	Error      string    // for people; "" with Delivered
+	Changes    string    // of the attempt's Message
 	At         time.Time
 }
 

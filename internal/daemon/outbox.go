@@ -29,7 +29,7 @@ func (o outbox) Due(ctx context.Context, now time.Time, limit int) ([]callback.D
 // Settle implements callback.Store.
 func (o outbox) Settle(ctx context.Context, s callback.Settlement) error {
 	return o.journal.Settle(ctx, journal.Settlement{
-		DeliveryID: s.ID, Attempt: s.Attempt, State: states[s.State], NextAt: s.NextAt, StatusCode: s.StatusCode, Error: s.Error, At: s.At,
+		DeliveryID: s.ID, Attempt: s.Attempt, State: states[s.State], NextAt: s.NextAt, StatusCode: s.StatusCode, Error: s.Error, Changes: s.Changes, At: s.At,
 	})
 }
 

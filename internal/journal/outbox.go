@@ -33,6 +33,7 @@ type Delivery struct {
 
 	StatusCode int    // HTTP status of the last attempt; 0 if there was no answer
 	LastError  string // of the last attempt
+	Changes    string // of the last attempt
 	Seq        int64  // order of creation, for paging
 }
 
@@ -44,12 +45,13 @@ type Settlement struct {
 	NextAt     time.Time     // needed if State is Pending
 	StatusCode int
 	Error      string // for people; cut after 1,000 bytes, because a receiver may have written it
+	Changes    string // what was done to the message of the attempt; opaque to the journal
 	At         time.Time
 }
 
 const (
 	maxErrorLength  = 1000
-	deliveryColumns = `delivery_id, job.id, url, created_at, next_at, settled_at, attempt, state, status_code, last_error, outbox.seq, `
+	deliveryColumns = `delivery_id, job.id, url, created_at, next_at, settled_at, attempt, state, status_code, last_error, changes, outbox.seq, `
 	fromOutbox      = " FROM outbox JOIN job ON job.seq = outbox.job"
 )
 
@@ -98,7 +100,7 @@ func (j *Journal) Settle(ctx context.Context, s Settlement) error {
 		return wrap("settle", err)
 	}
 	s.Error = strings.ToValidUTF8(s.Error[:min(len(s.Error), maxErrorLength)], "\uFFFD")
-	return j.writer.do(ctx, op{name: "settle", size: len(s.Error), run: s.store})
+	return j.writer.do(ctx, op{name: "settle", size: len(s.Error) + len(s.Changes), run: s.store})
 }
 
 func (s Settlement) store(st *statements) error {
@@ -118,7 +120,7 @@ func (s Settlement) store(st *statements) error {
 	if s.State != Pending {
 		next, settled = s.At, s.At
 	}
-	return st.exec(st.settleDelivery, string(s.State), s.Attempt, next.UnixMicro(), micros(settled), s.StatusCode, s.Error, s.State == Delivered, seq)
+	return st.exec(st.settleDelivery, string(s.State), s.Attempt, next.UnixMicro(), micros(settled), s.StatusCode, s.Error, s.Changes, s.State == Delivered, seq)
 }
 
 // DeliveryFilter selects deliveries. Its zero value selects the newest hundred.
@@ -149,7 +151,7 @@ func scanDelivery(row scanner) (Delivery, error) {
 		d                      Delivery
 		created, next, settled nullTime
 	)
-	err := row.Scan(&d.ID, &d.JobID, &d.URL, &created, &next, &settled, &d.Attempt, &d.State, &d.StatusCode, &d.LastError, &d.Seq, &d.Body)
+	err := row.Scan(&d.ID, &d.JobID, &d.URL, &created, &next, &settled, &d.Attempt, &d.State, &d.StatusCode, &d.LastError, &d.Changes, &d.Seq, &d.Body)
 	if err != nil {
 		return Delivery{}, err
 	}

@@ -68,9 +68,9 @@ func TestSettle(t *testing.T) {
 	}
 	checkOne()
 
-	retry := Settlement{DeliveryID: id, Attempt: 1, State: Pending, NextAt: epoch.Add(time.Minute), StatusCode: 502, Error: "bad gateway", At: epoch}
+	retry := Settlement{DeliveryID: id, Attempt: 1, State: Pending, NextAt: epoch.Add(time.Minute), StatusCode: 502, Error: "bad gateway", Changes: `["c"]`, At: epoch}
 	must(t, j.Settle(t.Context(), retry))
-	want.Attempt, want.NextAt, want.StatusCode, want.LastError = 1, retry.NextAt, 502, "bad gateway"
+	want.Attempt, want.NextAt, want.StatusCode, want.LastError, want.Changes = 1, retry.NextAt, 502, "bad gateway", `["c"]`
 	if due, _, err := j.Due(t.Context(), epoch, 10); err != nil || len(due) != 0 {
 		t.Errorf("due before its time: %v, %v", due, err)
 	}

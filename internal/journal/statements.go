@@ -60,7 +60,7 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		{&st.insertDelivery, `INSERT INTO outbox (delivery_id, job, state, created_at, next_at, url, body) VALUES (?, ?, 'pending', ?, ?, ?, ?)`},
 		{&st.deliveryState, "SELECT seq, state FROM outbox WHERE delivery_id = ?"},
 		{&st.settleDelivery, `UPDATE outbox SET state = ?, attempt = ?, next_at = ?, settled_at = ?, status_code = ?, last_error = ?,
-			body = CASE WHEN ? THEN NULL ELSE body END WHERE seq = ?`},
+			changes = ?, body = CASE WHEN ? THEN NULL ELSE body END WHERE seq = ?`},
 
 		{&st.prunable, `SELECT seq FROM job WHERE ended_at < ?
 			AND NOT EXISTS (SELECT 1 FROM outbox WHERE outbox.job = job.seq AND state = 'pending') ORDER BY ended_at LIMIT ?`},
