@@ -1,19 +1,27 @@
 package shell
 
 import (
+	"slices"
 	"strings"
 
 	"mvdan.cc/sh/v3/syntax"
 )
 
 // statement refuses a word right after the redirects of a compound command:
-// bash knows no reserved word there.
+// bash knows no reserved word there. And it refuses an array's assignment
+// behind a redirect, which bash takes only where nothing but redirects came
+// before.
 func (a *agreement) statement(node *syntax.Stmt) error {
 	if node.Coprocess || node.Disown {
 		return errDialect
 	}
-	if _, ok := node.Cmd.(*syntax.CallExpr); ok || node.Cmd == nil || len(node.Redirs) == 0 {
+	if node.Cmd == nil || len(node.Redirs) == 0 {
 		return nil
+	}
+	if call, ok := node.Cmd.(*syntax.CallExpr); ok {
+		return refuse(slices.ContainsFunc(call.Assigns, func(assign *syntax.Assign) bool {
+			return assign.Array != nil && assign.Pos().After(node.Redirs[0].Pos())
+		}), errRedirect)
 	}
 	after := strings.TrimLeft(a.src[int(node.Redirs[len(node.Redirs)-1].Word.End().Offset()):], " \t")
 	return refuse(after != "" && strings.IndexByte(";&|)\n`", after[0]) < 0, errRedirect)

@@ -189,6 +189,7 @@ func TestInvalid(t *testing.T) {
 		"echo 99999>x":                  errRedirect.Error(),
 		"echo >{x}>y":                   errRedirect.Error(),
 		"case a in a) { b; } >f esac":   errRedirect.Error(),
+		"x=1 >f a=(b)":                  errRedirect.Error(),
 		"[[ a =~ (b) ]]":                errTest.Error(),
 		"shopt -s extglob; ls @(a|b)":   errExtglob.Error(),
 		"[[ 2>1 ]]":                     errTest.Error(),
