@@ -27,7 +27,7 @@ func newReader(t *testing.T) reader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := policy.New(t.Context(), policy.Config{Paths: []string{"../policies"}, Deadline: time.Minute, Logger: slog.New(slog.DiscardHandler)})
+	engine, err := policy.New(t.Context(), policy.Config{Paths: []string{"../policies"}, AnyOwner: true, Deadline: time.Minute, Logger: slog.New(slog.DiscardHandler)})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -136,6 +136,9 @@ func checkRoots(roots []string) error {
 
 func addModule(b *bundle.Bundle, f sourceFile, roots []string) error {
 	module, err := ast.ParseModuleWithOpts(f.path, string(f.content), parserOptions())
+	if err == nil {
+		err = checkNesting(module)
+	}
 	if err != nil {
 		return err
 	}
@@ -157,6 +160,9 @@ func addModule(b *bundle.Bundle, f sourceFile, roots []string) error {
 // hold to its rules is refused: compiled policy, deltas, and claiming all data.
 func readBundle(s source) (*bundle.Bundle, error) {
 	sum := fingerprint([]source{s})
+	if err := checkPacked(s.files[0].content, maxSourceBytes); err != nil {
+		return nil, err
+	}
 	b, err := bundle.NewReader(bytes.NewReader(s.files[0].content)).
 		WithProcessAnnotations(true).
 		WithRegoVersion(ast.RegoV1).
@@ -178,9 +184,13 @@ func readBundle(s source) (*bundle.Bundle, error) {
 	}
 	kept := b.Modules[:0]
 	for _, m := range b.Modules {
-		if !isTest(m.Path) {
-			kept = append(kept, m)
+		if isTest(m.Path) {
+			continue
 		}
+		if err := checkNesting(m.Parsed); err != nil {
+			return nil, err
+		}
+		kept = append(kept, m)
 	}
 	b.Modules = kept
 	if b.Manifest.Revision == "" {

@@ -142,6 +142,12 @@ func (s *bundleServer) stop() {
 	s.down = true
 }
 
+func (s *bundleServer) resume() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.down = false
+}
+
 // awaitExchange waits until the counts satisfy ok.
 func (s *bundleServer) awaitExchange(t testing.TB, ok func(fresh, same int) bool) {
 	t.Helper()

@@ -72,7 +72,10 @@ func (a activator) Activate(opts *bundle.ActivateOpts) error {
 // checkTypes compiles modules by the schema of the policy input, so that a
 // misspelt input.shell.commadns is an error and not a rule that is never true.
 // The rules below data.system.log are left out: their input is a log event.
-func (a activator) checkTypes(modules map[string]*ast.Module) error {
+//
+// What is wrong in OPA's strict mode only, variables and imports that are not
+// used, is returned as warnings: a bundle that was built without it is in order.
+func (a activator) checkTypes(modules map[string]*ast.Module) (warnings ast.Errors, err error) {
 	input := any(InputSchema())
 	schemas := ast.NewSchemaSet()
 	schemas.Put(ast.SchemaRootRef, input) // for rules without an annotation
@@ -83,15 +86,24 @@ func (a activator) checkTypes(modules map[string]*ast.Module) error {
 			deciding[name] = m
 		}
 	}
-	compiler := ast.NewCompiler().
-		WithDefaultRegoVersion(ast.RegoV1).
-		WithCapabilities(a.capabilities).
-		WithSchemas(schemas).
-		WithUseTypeCheckAnnotations(true)
-	if compiler.Compile(deciding); compiler.Failed() {
+	compile := func(strict bool) ast.Errors {
+		compiler := ast.NewCompiler().
+			WithDefaultRegoVersion(ast.RegoV1).
+			WithCapabilities(a.capabilities).
+			WithSchemas(schemas).
+			WithUseTypeCheckAnnotations(true).
+			WithStrict(strict)
+		compiler.Compile(deciding)
 		return compiler.Errors
 	}
-	return nil
+	found := compile(true)
+	if len(found) == 0 {
+		return nil, nil
+	}
+	if errs := compile(false); len(errs) > 0 {
+		return nil, errs
+	}
+	return found, nil
 }
 
 var systemRef = ast.MustParseRef("data.system")

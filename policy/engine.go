@@ -53,6 +53,11 @@ type Config struct {
 	// DefaultDeadline.
 	Deadline time.Duration
 
+	// AnyOwner takes policies in Paths that somebody else than root and the
+	// user of this process could change; without it they are refused with
+	// ErrExposed. It is for tools that run nothing.
+	AnyOwner bool
+
 	// AllowBuiltins names builtins to hand to policies although
 	// [Capabilities] withholds them.
 	AllowBuiltins []string
@@ -70,6 +75,7 @@ type Config struct {
 // change. It is safe for concurrent use.
 type Engine struct {
 	paths    []string
+	anyOwner bool
 	deadline time.Duration
 	log      *slog.Logger
 	onChange func(Status)
@@ -94,7 +100,8 @@ type Engine struct {
 	floors  *floors              // nil without remote bundles
 	errors  map[string]error     // by source, of the last attempt
 	told    map[string]string    // by source, the failure that was logged last
-	closed  bool
+
+	closed atomic.Bool
 
 	mu     sync.Mutex
 	status Status
@@ -136,6 +143,7 @@ func newEngine(config Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
+		anyOwner: config.AnyOwner,
 		deadline: cmp.Or(config.Deadline, DefaultDeadline),
 		log:      cmp.Or(config.Logger, slog.Default()),
 		onChange: config.OnChange,
@@ -246,22 +254,32 @@ const lastWords = 5 * time.Second
 
 // Close stops watching and polling, sends the decisions that are still to be
 // sent, and unloads the policy; Decide then returns ErrNotLoaded. The end of
-// ctx cuts it short; without a deadline it takes at most a few seconds.
-// Closing twice is harmless.
+// ctx cuts it short; without a deadline it takes at most a few seconds. A load
+// that takes longer than that is left to itself, and activates nothing any
+// more. Closing twice is harmless.
 func (e *Engine) Close(ctx context.Context) {
-	e.stop()
-	<-e.stopped
-	e.loading.Lock()
-	again := e.closed
-	e.closed = true
-	e.current.Store(nil)
-	e.loading.Unlock()
-	if again {
+	if e.closed.Swap(true) {
 		return
 	}
+	e.current.Store(nil)
+	e.stop()
 	ctx, cancel := context.WithTimeout(ctx, lastWords)
 	defer cancel()
-	e.shut(ctx)
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		<-e.stopped
+		e.shut(ctx)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		select {
+		case <-done: // the end of ctx ends shut, if nothing is loading
+		case <-time.After(time.Second):
+			e.log.Warn("a policy that is still being loaded is abandoned")
+		}
+	}
 	e.mu.Lock()
 	e.status = Status{}
 	e.mu.Unlock()

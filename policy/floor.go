@@ -1,18 +1,15 @@
 package policy
 
 import (
-	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io/fs"
 	"maps"
 	"math/big"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
-	"strings"
 
 	"github.com/open-policy-agent/opa/v1/bundle"
 )
@@ -105,7 +102,10 @@ type floors struct {
 // any old bundle would be taken.
 func openFloors(dir string, allowed []string) (*floors, error) {
 	f := &floors{file: filepath.Join(dir, "floors.json"), marks: make(map[string]mark), allowed: allowed}
-	content, err := os.ReadFile(f.file)
+	if err := removeUnfinished(f.file); err != nil {
+		return nil, err
+	}
+	content, err := readKept(f.file)
 	switch {
 	case errors.Is(err, fs.ErrNotExist):
 		return f, nil
@@ -154,35 +154,4 @@ func (f *floors) move(marks map[string]mark) error {
 	}
 	f.marks = next
 	return nil
-}
-
-// replaceFile writes a file whole or not at all, and on the disk before it
-// returns. The directory is made when it is missing.
-func replaceFile(path string, content []byte) error {
-	dir := filepath.Dir(path)
-	if err := os.MkdirAll(dir, 0o700); err != nil {
-		return err
-	}
-	if old, err := os.ReadFile(path); err == nil && bytes.Equal(old, content) {
-		return nil
-	}
-	temporary, err := os.CreateTemp(dir, "."+strings.TrimPrefix(filepath.Base(path), ".")+".*")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temporary.Name())
-	_, err = temporary.Write(content)
-	err = errors.Join(err, temporary.Sync(), temporary.Close())
-	if err == nil {
-		err = os.Rename(temporary.Name(), path)
-	}
-	if err != nil {
-		return err
-	}
-	d, err := os.Open(dir)
-	if err != nil {
-		return err
-	}
-	defer d.Close()
-	return d.Sync()
 }

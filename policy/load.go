@@ -25,6 +25,7 @@ type prepared struct {
 	query    rego.PreparedEvalQuery
 	revision string
 	bundles  map[string]server.BundleInfo // by name, for the decision log
+	warnings []Problem
 }
 
 // candidate is a bundle that may become part of the policy.
@@ -41,7 +42,7 @@ type candidate struct {
 func (e *Engine) Reload(ctx context.Context) error {
 	e.loading.Lock()
 	defer e.loading.Unlock()
-	if e.closed {
+	if e.closed.Load() {
 		return ErrNotLoaded
 	}
 	err := e.loadLocal(ctx)
@@ -53,7 +54,7 @@ func (e *Engine) Reload(ctx context.Context) error {
 }
 
 func (e *Engine) loadLocal(ctx context.Context) error {
-	sources, sum, err := readSources(e.paths)
+	sources, sum, err := readSources(e.paths, e.anyOwner)
 	if err != nil {
 		return err
 	}
@@ -160,13 +161,15 @@ func (e *Engine) commit(ctx context.Context, set map[string]candidate) error {
 			return err
 		}
 		// A misspelt field is never there, so what a rule says of it with "not" always holds.
-		if err := e.activate.checkTypes(compiler.ParsedModules()); err != nil {
+		warnings, err := e.activate.checkTypes(compiler.ParsedModules())
+		if err != nil {
 			return err
 		}
 		next, err := e.prepare(ctx, txn, compiler)
 		if err != nil {
 			return err
 		}
+		next.warnings = Problems(warnings)
 		if err := e.smoke(ctx, txn, next); err != nil {
 			return err
 		}
@@ -207,7 +210,12 @@ func (e *Engine) keep(set map[string]candidate) error {
 
 // publish makes the policy that has just been committed the one that decides.
 // The manager calls it under the store's write lock.
-func (e *Engine) publish(storage.Transaction) { e.current.Store(e.next) }
+func (e *Engine) publish(storage.Transaction) {
+	e.current.Store(e.next)
+	if e.closed.Load() { // in between, and Close may have unloaded before
+		e.current.Store(nil)
+	}
+}
 
 func (e *Engine) prepare(ctx context.Context, txn storage.Transaction, compiler *ast.Compiler) (*prepared, error) {
 	next := &prepared{bundles: make(map[string]server.BundleInfo)}

@@ -2,7 +2,6 @@ package policy
 
 import (
 	"bytes"
-	"compress/gzip"
 	"context"
 	"errors"
 	"fmt"
@@ -135,24 +134,14 @@ func (x *exchange) RoundTrip(req *http.Request) (*http.Response, error) {
 		return nil, fmt.Errorf("the bundle is larger than %d bytes", limit)
 	case int64(body.Len()) > limit:
 		body.Truncate(int(limit))
-	case isBundle && unpacksBeyond(body.Bytes(), limit):
-		return nil, fmt.Errorf("the bundle unpacks to more than %d bytes", limit)
+	case isBundle:
+		if err := checkPacked(body.Bytes(), limit); err != nil {
+			return nil, err
+		}
 	}
 	whole := *resp
 	whole.Body = io.NopCloser(&body)
 	return &whole, nil
-}
-
-// unpacksBeyond reports whether packed holds more than limit bytes. OPA bounds
-// each file of a bundle and not how many there are. Whether it is well packed
-// is for OPA to say.
-func unpacksBeyond(packed []byte, limit int64) bool {
-	r, err := gzip.NewReader(bytes.NewReader(packed))
-	if err != nil {
-		return false
-	}
-	n, _ := io.Copy(io.Discard, io.LimitReader(r, limit+1))
-	return n > limit
 }
 
 // progress calls made after each read that got something.

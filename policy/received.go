@@ -1,6 +1,7 @@
 package policy
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"path"
@@ -57,8 +58,11 @@ func received(name string, b *bundle.Bundle) (*bundle.Bundle, error) {
 
 // readPersisted reads a bundle file that an earlier process has kept, with the
 // checks of a download: signature, size, form.
-func readPersisted(name string, packed *strings.Reader, size int64, signing *bundle.VerificationConfig) (*bundle.Bundle, error) {
-	b, err := bundle.NewCustomReader(bundle.NewTarballLoaderWithBaseURL(packed, "").WithSizeLimitBytes(size)).
+func readPersisted(packed []byte, size int64, signing *bundle.VerificationConfig) (*bundle.Bundle, error) {
+	if err := checkPacked(packed, size); err != nil {
+		return nil, fmt.Errorf("the persisted bundle: %w", err)
+	}
+	b, err := bundle.NewCustomReader(bundle.NewTarballLoaderWithBaseURL(bytes.NewReader(packed), "").WithSizeLimitBytes(size)).
 		WithBundleVerificationConfig(signing).
 		WithSizeLimitBytes(size).
 		WithRegoVersion(ast.RegoV1).

@@ -57,6 +57,8 @@ func TestRemoteBundleRefused(t *testing.T) {
 		}}, key).bytes(t), "outside of sidegate"},
 		"of a size":        {bytes.Repeat([]byte("x"), 1<<20+1), "the bundle is larger than 1048576 bytes"},
 		"of a size inside": {bomb.Bytes(), "the bundle unpacks to more than 1048576 bytes"},
+		"of holes":         {holes(t, 3, 500_000), "the bundle unpacks to more than 1048576 bytes"},
+		"nested too deep":  {sign(rules("2", good+"\nx := "+strings.Repeat("[y | y := ", 30)+"1"+strings.Repeat("]", 30)+"\n"), key).bytes(t), "nested more than 8 deep"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

@@ -7,7 +7,6 @@ import (
 	"io"
 	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -75,7 +74,7 @@ func (f *feed) update(ctx context.Context, u download.Update) error {
 	e := f.engine
 	e.loading.Lock()
 	defer e.loading.Unlock()
-	if e.closed {
+	if e.closed.Load() {
 		return ErrNotLoaded
 	}
 	f.opa.Metrics = u.Metrics
@@ -139,14 +138,17 @@ func (f *feed) restore(ctx context.Context) error {
 	if f.file == "" {
 		return nil
 	}
-	packed, err := os.ReadFile(f.file)
+	if err := removeUnfinished(f.file); err != nil {
+		return &feedError{f.name, err}
+	}
+	packed, err := readKept(f.file)
 	if errors.Is(err, fs.ErrNotExist) {
 		return nil
 	}
 	if err != nil {
 		return &feedError{f.name, err}
 	}
-	b, err := readPersisted(f.name, strings.NewReader(string(packed)), f.source.SizeLimitBytes, f.source.Signing)
+	b, err := readPersisted(packed, f.source.SizeLimitBytes, f.source.Signing)
 	if err != nil {
 		return &feedError{f.name, err}
 	}
@@ -242,7 +244,7 @@ func (e *Engine) openFeeds(o *opaOptions, allowRollback []string) error {
 	if len(o.bundles) == 0 {
 		return nil
 	}
-	if err := os.MkdirAll(o.dir, 0o700); err != nil {
+	if err := openKeep(o.dir); err != nil {
 		return err
 	}
 	var err error

@@ -98,9 +98,7 @@ func TestServerDownAtStart(t *testing.T) {
 	if _, err := e.Decide(t.Context(), oneCommand()); err != ErrNotLoaded {
 		t.Fatalf("error %v", err)
 	}
-	server.mu.Lock()
-	server.down = false
-	server.mu.Unlock()
+	server.resume()
 	p := rules("1", unless("kept"))
 	p.key = key
 	server.put(p.bytes(t))

@@ -14,8 +14,11 @@ import (
 // data.sidegate.smoke[name] is {"input": {…}, "allow": true or false}.
 var smokePath = storage.MustParsePath("/sidegate/smoke")
 
-// maxSmokeCases bounds the work before an activation.
-const maxSmokeCases = 200
+// Bounds of the work before an activation.
+const (
+	maxSmokeCases = 200
+	maxSmokeTime  = 30 * time.Second
+)
 
 // smokeCase is a question whose answer must be well-formed before a policy may
 // decide.
@@ -95,6 +98,8 @@ func (e *Engine) smoke(ctx context.Context, txn storage.Transaction, p *prepared
 	if len(e.feeds) > 0 {
 		cases = append(cannedCases(), cases...)
 	}
+	ctx, cancel := context.WithTimeout(ctx, maxSmokeTime)
+	defer cancel()
 	for _, c := range cases {
 		limited, cancel := context.WithTimeout(ctx, e.deadline)
 		d, err := p.ask(limited, txn, c.input)

@@ -26,6 +26,7 @@ const manifestName = ".manifest"
 // source is what one configured path held when it was read.
 type source struct {
 	path  string
+	trust *trust // while it is read
 	isDir bool
 	files []sourceFile // of a directory, by name; of a bundle, the bundle itself
 }
@@ -39,11 +40,16 @@ type sourceFile struct {
 var errUnsteady = errors.New("the policy files keep changing while they are read")
 
 // readSources reads every path, twice, until both readings agree: a set of
-// files that is being replaced one by one must not be taken for a policy.
-func readSources(paths []string) ([]source, [sha256.Size]byte, error) {
+// files that is being replaced one by one must not be taken for a policy. What
+// others could change is an error, unless anyOwner is set.
+func readSources(paths []string, anyOwner bool) ([]source, [sha256.Size]byte, error) {
 	var before [sha256.Size]byte
 	for range 6 {
-		sources, err := readOnce(paths)
+		var t *trust
+		if !anyOwner {
+			t = newTrust()
+		}
+		sources, err := readOnce(paths, t)
 		if err != nil {
 			return nil, before, err
 		}
@@ -56,7 +62,7 @@ func readSources(paths []string) ([]source, [sha256.Size]byte, error) {
 	return nil, before, errUnsteady
 }
 
-func readOnce(paths []string) ([]source, error) {
+func readOnce(paths []string, t *trust) ([]source, error) {
 	left := &budget{bytes: maxSourceBytes, files: maxSourceFiles}
 	sources := make([]source, 0, len(paths))
 	for _, path := range paths {
@@ -64,7 +70,10 @@ func readOnce(paths []string) ([]source, error) {
 		if err != nil {
 			return nil, err
 		}
-		s := source{path: path, isDir: info.IsDir()}
+		if err := t.path(path); err != nil {
+			return nil, err
+		}
+		s := source{path: path, trust: t, isDir: info.IsDir()}
 		if s.isDir {
 			err = s.readDir(left, "", nil)
 			slices.SortFunc(s.files, func(a, b sourceFile) int { return strings.Compare(a.name, b.name) })
@@ -91,6 +100,9 @@ func (s *source) readDir(left *budget, name string, above []os.FileInfo) error {
 	if len(above) >= maxSourceDepth || slices.ContainsFunc(above, func(a os.FileInfo) bool { return os.SameFile(a, info) }) {
 		return fmt.Errorf("%s: nested too deeply, or a link to a directory around it", dir)
 	}
+	if err := s.trust.directory(dir, info, true); err != nil {
+		return err
+	}
 	entries, err := os.ReadDir(dir)
 	if err != nil {
 		return err
@@ -98,27 +110,36 @@ func (s *source) readDir(left *budget, name string, above []os.FileInfo) error {
 	above = append(slices.Clone(above), info)
 	for _, entry := range entries {
 		child := strings.TrimPrefix(name+"/"+entry.Name(), "/")
-		path := filepath.Join(dir, entry.Name())
 		if !wanted(child) {
 			continue
 		}
-		info, err := os.Stat(path)
-		switch {
-		case errors.Is(err, os.ErrNotExist):
-			// A dangling link of an editor, or gone since the listing.
-			continue
-		case err != nil:
-			return err
-		case info.IsDir():
-			err = s.readDir(left, child, above)
-		case isPolicyFile(child):
-			err = s.readFile(left, child, path)
-		}
-		if err != nil {
+		if err := s.readEntry(left, child, entry.Type()&os.ModeSymlink != 0, above); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+func (s *source) readEntry(left *budget, name string, isLink bool, above []os.FileInfo) error {
+	path := filepath.Join(s.path, filepath.FromSlash(name))
+	info, err := os.Stat(path)
+	switch {
+	case errors.Is(err, os.ErrNotExist):
+		// A dangling link of an editor, or gone since the listing.
+		return nil
+	case err != nil:
+		return err
+	case !info.IsDir() && !isPolicyFile(name):
+		return nil
+	case isLink:
+		if err := s.trust.path(path); err != nil {
+			return err
+		}
+	}
+	if info.IsDir() {
+		return s.readDir(left, name, above)
+	}
+	return s.readFile(left, name, path)
 }
 
 // wanted leaves out hidden files and directories, except for the manifest.
@@ -152,6 +173,9 @@ func (s *source) readFile(left *budget, name, path string) error {
 	}
 	if !info.Mode().IsRegular() {
 		return fmt.Errorf("%s: not a regular file", path)
+	}
+	if err := s.trust.file(path, info); err != nil {
+		return err
 	}
 	content, err := io.ReadAll(io.LimitReader(f, left.bytes+1))
 	if err != nil {

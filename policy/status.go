@@ -15,6 +15,10 @@ type Status struct {
 	Revision    string
 	ActivatedAt time.Time
 
+	// Warnings are about the policy that decides: what OPA's strict mode
+	// refuses, variables and imports that are not used.
+	Warnings []Problem
+
 	// LastError is why the last attempt failed, nil when it did not; of several
 	// sources of policy, all that failed last. The policy named by Revision
 	// goes on deciding.
@@ -33,7 +37,7 @@ func (e *Engine) Status() Status {
 	e.mu.Lock()
 	status := e.status
 	e.mu.Unlock()
-	status.Bundles = slices.Clone(status.Bundles)
+	status.Bundles, status.Warnings = slices.Clone(status.Bundles), slices.Clone(status.Warnings)
 	status.DecisionLogs = e.journal.status()
 	return status
 }
@@ -55,7 +59,7 @@ func (e *Engine) settle(source string, err error) {
 	s := &e.status
 	s.Ready = active != nil
 	if active != nil && (!before.Ready || before.Revision != active.revision) {
-		s.Revision, s.ActivatedAt = active.revision, time.Now()
+		s.Revision, s.ActivatedAt, s.Warnings = active.revision, time.Now(), active.warnings
 	}
 	s.LastError = e.lastError()
 	switch {
@@ -97,6 +101,9 @@ func (e *Engine) tell(source string, err error, before, after Status) {
 	delete(e.told, source)
 	if activated {
 		e.log.Info("policy activated", "revision", after.Revision)
+		for _, problem := range after.Warnings {
+			e.log.Warn("policy activated, but something in it is not used: is a name misspelt?", "warning", problem.String())
+		}
 	}
 	switch {
 	case err != nil:
