@@ -14,13 +14,14 @@ import (
 )
 
 // Explainer takes calls along the line that a Gateway takes them, from the decoding of the body to the job, without a
-// gateway: nothing is verified, journaled or run, and observe mode plays no part. It exists so that what a policy author
-// is shown is what a gateway does. Its fields are read only; it is safe for concurrent use.
+// gateway: nothing is verified, journaled or run. It exists so that what a policy author is shown is what a gateway does.
+// Its fields are read only; it is safe for concurrent use.
 type Explainer struct {
 	Analyzer  *shell.Analyzer
 	Bounds    Bounds
 	Callbacks *callback.Allowlist // nil refuses every destination
 	Host      policy.Host
+	Observe   *Observation // nil enforces
 }
 
 // Call is what somebody would send to POST /shell, and who.
@@ -59,8 +60,11 @@ func (e *Explainer) Ask(c Call) (*Question, error) {
 // Outcome is what a gateway would do about a question.
 type Outcome struct {
 	Decision policy.Decision
-	// Refused says why the gateway's configuration refuses what the policy allows; empty when it does not.
+	// Refused says why the gateway's configuration refuses what the policy allows, or what observe mode would let through;
+	// empty when it does not.
 	Refused []string
+	// Observed is set when the policy denies and observe mode runs the job all the same.
+	Observed bool
 	// Job is what would run; nil when nothing would.
 	Job *executor.Job
 }
@@ -74,13 +78,13 @@ func (e *Explainer) Rule(ctx context.Context, p decider, q *Question) (Outcome, 
 	o := Outcome{Decision: r.decision}
 	switch {
 	case r.refusal == nil:
-		o.Job = &r.job
-	case r.decision.Allow:
+		o.Job, o.Observed = &r.job, r.observed
+	case r.decision.Allow || r.observed:
 		o.Refused = r.refusal.Reasons
 	}
 	return o, nil
 }
 
 func (e *Explainer) judge(p decider) *judge {
-	return &judge{analyzer: e.Analyzer, policy: p, bounds: e.Bounds, callbacks: e.Callbacks, host: e.Host}
+	return &judge{analyzer: e.Analyzer, policy: p, bounds: e.Bounds, callbacks: e.Callbacks, host: e.Host, observe: e.Observe}
 }

@@ -61,7 +61,7 @@ func (g *Gateway) Ready(ctx context.Context) []Check {
 		policyCheck.OK, policyCheck.Detail = false, "no policy is loaded"
 	}
 	if status.LastError != nil {
-		policyCheck.Detail += "; the newest edit was refused: " + status.LastError.Error()
+		policyCheck.Detail += "; the newest is not in force: " + status.LastError.Error()
 	}
 	journalCheck := Check{Name: "journal", OK: true}
 	if err := g.journal.Writable(ctx); err != nil {

@@ -50,6 +50,9 @@ func (c *call) decided(cmd *cobra.Command, status int, raw []byte) error {
 		Reasons     []string        `json:"reasons"`
 		Obligations json.RawMessage `json:"obligations"`
 		Revision    string          `json:"revision"`
+		ChangedBy   []string        `json:"changed_by"`
+		AnsweredBy  string          `json:"answered_by"`
+		Incomplete  bool            `json:"incomplete"`
 	}
 	err := json.Unmarshal(raw, &answer)
 	switch {
@@ -63,6 +66,8 @@ func (c *call) decided(cmd *cobra.Command, status int, raw []byte) error {
 		switch {
 		case answer.WouldDeny:
 			verdict = "denied, and it would run because the gateway observes"
+		case answer.AnsweredBy != "":
+			verdict = "a plugin would answer, and nothing would run"
 		case answer.Allow:
 			verdict = "allowed"
 		}
@@ -75,6 +80,15 @@ func (c *call) decided(cmd *cobra.Command, status int, raw []byte) error {
 		}
 		for _, reason := range answer.Reasons {
 			fmt.Fprintf(t, "reason\t%s\n", reason)
+		}
+		if answer.AnsweredBy != "" {
+			fmt.Fprintf(t, "answered by\tplugin %s\n", answer.AnsweredBy)
+		}
+		if len(answer.ChangedBy) > 0 {
+			fmt.Fprintf(t, "changed by\tplugin %s\n", strings.Join(answer.ChangedBy, ", "))
+		}
+		if answer.Incomplete {
+			fmt.Fprintf(t, "incomplete\ta plugin would have fetched something first; nothing is fetched during a dry run\n")
 		}
 		fmt.Fprintf(t, "revision\t%s\n", answer.Revision)
 		if err := t.Flush(); err != nil {

@@ -30,7 +30,9 @@ func newInitCommand() *cobra.Command {
 		Short: "Write a working configuration, policies and a random secret",
 		Long: `Init makes DIR with everything a gateway needs: sidegate.yaml, func.secret with a new random secret, policies/ with
 the starter policy and its tests, and state/ for the journal. They work as they are. It never writes over a file.`,
-		Args: cobra.ExactArgs(1),
+		Example: `  sidegate init ./gate
+  sidegate init ./gate --listen 172.17.0.1:8099 --profile compat`,
+		Args: oneArgument("the directory to make", "sidegate init ./gate"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dir, err := filepath.Abs(args[0])
 			if err != nil {

@@ -45,8 +45,9 @@ is no: a test failed, a file is not formatted, a command is denied.`,
 
 // policyPaths are the policies that a command works on: its arguments, as with the opa command, and --policies.
 type policyPaths struct {
-	flag, data []string
-	allow      []string // builtins that the gateway allows although it withholds them by default
+	flag, data, bundles []string
+
+	allow []string // builtins that the gateway allows although it withholds them by default
 }
 
 func (p *policyPaths) bind(cmd *cobra.Command) {
@@ -59,7 +60,7 @@ func (p *policyPaths) bindBuiltins(cmd *cobra.Command) {
 }
 
 func (p *policyPaths) with(args []string) ([]string, error) {
-	paths := slices.Concat(args, p.flag, p.data)
+	paths := slices.Concat(args, p.flag, p.data, p.bundles)
 	if len(paths) == 0 {
 		return nil, errors.New("no policies are named: give their directory, for example --policies policies")
 	}
@@ -68,6 +69,19 @@ func (p *policyPaths) with(args []string) ([]string, error) {
 
 // exitNo is the exit code of a command that did its work and whose answer is no, as opa test and opa fmt have it.
 const exitNo = 2
+
+// oneArgument wants what a command is about, and nothing more; an example says how.
+func oneArgument(what, example string) cobra.PositionalArgs {
+	return func(_ *cobra.Command, args []string) error {
+		switch {
+		case len(args) == 0:
+			return fmt.Errorf("%s is missing; for example: %s", what, example)
+		case len(args) > 1:
+			return fmt.Errorf("one argument is wanted, %s, and %d were given: %s", what, len(args), strings.Join(args, " "))
+		}
+		return nil
+	}
+}
 
 // choice is the value of a flag that is one word of a few.
 type choice struct {

@@ -40,21 +40,21 @@ object), callback, no_wait, source_ip and client {name, scheme, key_id, roles, l
 taken from the flags. Or a whole input of a policy, as policy explain --json prints it.`,
 		Example: `  sidegate policy bench --policies policies requests.jsonl
   echo '{"command": "ls -l /srv", "client": {"roles": ["readonly"]}}' | sidegate policy bench --policies policies --json -`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("the file of requests", "sidegate policy bench --policies policies requests.jsonl"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if rounds < 1 || slowest < 0 {
 				return errors.New("--count must be at least 1, and --slowest not negative")
 			}
-			explainer, gate, err := o.open(cmd.Context())
+			gate, err := o.open(cmd.Context())
 			if err != nil {
 				return cannotLoad(cmd, err)
 			}
-			defer explainer.Close(cmd.Context())
-			asked, err := readRequests(cmd.InOrStdin(), args[0], explainer, gate.client)
+			defer gate.Close(cmd.Context())
+			asked, err := readRequests(cmd.InOrStdin(), args[0], gate.Explainer, gate.client)
 			if err != nil {
 				return err
 			}
-			report, err := measure(cmd.Context(), explainer, asked, rounds, cmd.ErrOrStderr())
+			report, err := measure(cmd.Context(), gate.Explainer, asked, rounds, cmd.ErrOrStderr())
 			if err != nil {
 				return err
 			}

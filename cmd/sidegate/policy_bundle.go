@@ -84,7 +84,7 @@ PEM; for HMAC (HS256 and its kin) the file is the secret, byte for byte.`,
 		Example: `  openssl genpkey -algorithm EC -pkeyopt ec_paramgen_curve:P-256 -out private.pem
   openssl pkey -in private.pem -pubout -out public.pem
   sidegate policy bundle sign bundle.tar.gz --signing-key private.pem --signing-alg ES256 --key-id policies`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("the bundle", "sidegate policy bundle sign bundle.tar.gz --signing-key private.pem --key-id policies"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			content, err := os.ReadFile(args[0])
 			if err != nil {
@@ -120,7 +120,7 @@ func newBundleInspectCommand() *cobra.Command {
 over every file, and exits with 1 when it is not that key's, or when there is none.`,
 		Example: `  sidegate policy bundle inspect bundle.tar.gz
   sidegate policy bundle inspect bundle.tar.gz --verification-key public.pem --signing-alg ES256 --key-id policies`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("the bundle", "sidegate policy bundle inspect bundle.tar.gz"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			content, err := os.ReadFile(args[0])
 			if err != nil {

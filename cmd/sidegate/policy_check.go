@@ -19,13 +19,15 @@ func newPolicyCheckCommand() *cobra.Command {
 		Use:   "check [DIR...]",
 		Short: "Find mistakes in policies before the gateway loads them",
 		Long: `Check compiles policies strictly, with their tests, checks what they read of the input against its schema, so that a
-typing error in a field name is found, and loads them as the gateway would. It prints file:line of every problem and
-exits with 1 if there is one, as opa check does.
+typing error in a field name is found, has the library judge the specs of commands in the roles' data, and loads them as
+the gateway would: what a gateway would refuse is a problem, and so is a policy without the rule data.sidegate.decision. It
+prints file:line of every problem and exits with 1 if there is one, as opa check does.
 
-A warning is a rule of the package sidegate, allow or decision, that allows because nothing objects. It changes the exit
-code only with --fail-on-warnings.`,
+A warning is a rule of the package sidegate, allow or decision, that allows because nothing objects, or a key of a role
+that no rule reads. It changes the exit code only with --fail-on-warnings.`,
 		Example: `  sidegate policy check policies
   sidegate policy check --policies policies --json
+  sidegate policy check --partial our-part
   sidegate policy check --schema schemas policies`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dirs, err := paths.with(args)
@@ -39,7 +41,7 @@ code only with --fail-on-warnings.`,
 			}
 			var warnings []policy.Problem
 			if len(problems) == 0 {
-				if warnings, err = authoring.Lint(dirs, paths.allow); err != nil {
+				if warnings, err = authoring.Lint(cmd.Context(), dirs, paths.allow); err != nil {
 					return err
 				}
 			}
@@ -58,6 +60,7 @@ code only with --fail-on-warnings.`,
 	paths.bind(cmd)
 	paths.bindBuiltins(cmd)
 	cmd.Flags().StringVarP(&o.Schemas, "schema", "s", "", "directory of JSON schemas for annotations (default the schema of the policy input)")
+	cmd.Flags().BoolVar(&o.Partial, "partial", false, "the paths are a part of the policies, and the rule data.sidegate.decision is in another, such as a remote bundle")
 	cmd.Flags().BoolVar(&failOnWarnings, "fail-on-warnings", false, "exit with 1 for a warning too")
 	cmd.Flags().BoolP("strict", "S", true, "for opa's sake: checking is always strict")
 	format = bindFormat(cmd, "pretty", "json")

@@ -28,7 +28,7 @@ builtin is an error, as in the gateway, and not an undefined value. The trace an
   echo '{"n": 1}' | sidegate policy eval --policies policies --input - 'x := input.n'
   sidegate policy explain --policies policies --json -- uptime | jq .input | sidegate policy eval --policies policies -I data.sidegate.grants.covers
   sidegate policy eval --policies policies --input request.json --profile data.sidegate.decision`,
-		Args: cobra.ExactArgs(1),
+		Args: oneArgument("the query", "sidegate policy eval --policies policies data.sidegate.roles"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			dirs, err := paths.with(nil)
 			if err != nil {
@@ -74,6 +74,7 @@ builtin is an error, as in the gateway, and not an undefined value. The trace an
 	cmd.Flags().StringVarP(&input, "input", "i", "", `file with the input as JSON or YAML, "-" for standard input (default no input)`)
 	f := cmd.Flags()
 	f.StringArrayVarP(&paths.data, "data", "d", nil, "the same as --policies, as opa names it")
+	f.StringArrayVarP(&paths.bundles, "bundle", "b", nil, "the same as --policies, as opa names it")
 	f.BoolVarP(&stdinInput, "stdin-input", "I", false, "the same as --input -")
 	f.Var(explain, "explain", "write OPA's trace, or a part of it, to standard error")
 	f.BoolVar(&trace, "trace", false, "the same as --explain full")
@@ -100,7 +101,9 @@ func readInput(stdin io.Reader, file string) ([]byte, error) {
 // printResults writes results as a format says; pretty is the bindings of each result, or its values when it has none.
 func printResults(w io.Writer, results []authoring.EvalResult, format string) error {
 	if format == "json" {
-		return printJSON(w, results)
+		return printJSON(w, struct {
+			Result []authoring.EvalResult `json:"result,omitempty"`
+		}{results})
 	}
 	if len(results) == 0 {
 		_, err := fmt.Fprintln(w, "undefined")
@@ -113,7 +116,7 @@ func printResults(w io.Writer, results []authoring.EvalResult, format string) er
 			}
 			continue
 		}
-		for _, value := range r.Values {
+		for _, value := range r.Values() {
 			if err := printValue(w, value, format); err != nil {
 				return err
 			}

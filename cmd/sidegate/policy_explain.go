@@ -4,18 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
-	"fmt"
+	"errors"
 	"io"
-	"regexp"
-	"slices"
-	"strconv"
-	"strings"
 
 	"github.com/spf13/cobra"
 
 	"github.com/sidegate/sidegate/internal/daemon"
 	"github.com/sidegate/sidegate/internal/shell"
-	"github.com/sidegate/sidegate/policy"
 	"github.com/sidegate/sidegate/policy/authoring"
 )
 
@@ -40,12 +35,22 @@ decision, and how the command would run.
 Arguments are taken as sidegate run takes them: a single one is a command line as it is. A working directory that does not
 exist is taken as it is, and noted: a gateway would refuse the call.
 
-Exit codes: 0 when a gateway would accept the call; 2 when it would not; 1 when there is no answer.`,
+With --config, the policies are those that its gateway would use: policy.paths, and the remote bundles as the gateway keeps
+them in its state directory, which must be on this host and readable; no server is asked. Where the configuration is in
+observe mode, a gateway runs what the policy denies all the same until policy.observe_until, and the answer says so.
+
+Exit codes: 0 when policy and configuration allow the call; 2 when one of them does not, in observe mode too; 1 when there
+is no answer.`,
 		Example: `  sidegate policy explain --policies policies -- ls -l /srv
   sidegate policy explain --policies policies --role deployer --workdir /srv/app -- 'git pull --ff-only && systemctl restart app'
   sidegate policy explain --config /etc/sidegate/sidegate.yaml --client func --json -- uptime
   sidegate policy explain --policies policies --trace=fails -- rm -rf /srv`,
-		Args: cobra.MinimumNArgs(1),
+		Args: func(_ *cobra.Command, args []string) error {
+			if len(args) == 0 {
+				return errors.New("no command: write it behind --, as in: sidegate policy explain --policies policies -- uptime")
+			}
+			return nil
+		},
 		RunE: o.run,
 	}
 	o.bind(cmd)
@@ -73,12 +78,12 @@ func (o *explaining) run(cmd *cobra.Command, args []string) error {
 	if err != nil {
 		return err
 	}
-	explainer, asked, err := o.open(cmd.Context())
+	asked, err := o.open(cmd.Context())
 	if err != nil {
 		return cannotLoad(cmd, err)
 	}
-	defer explainer.Close(cmd.Context())
-	answer, err := explainer.Explain(cmd.Context(), daemon.Call{
+	defer asked.Close(cmd.Context())
+	answer, err := asked.Explain(cmd.Context(), daemon.Call{
 		Command: command, Workdir: o.workdir, Env: env, Callback: o.callback, NoWait: o.noWait, Client: asked.client,
 	})
 	if err != nil {
@@ -91,11 +96,10 @@ func (o *explaining) run(cmd *cobra.Command, args []string) error {
 	if err := o.writeTrace(cmd.Context(), cmd.ErrOrStderr(), asked, input); err != nil {
 		return err
 	}
-	covered, err := authoring.Covered(cmd.Context(), asked.paths, input, asked.builtins)
-	if err != nil {
-		return err
-	}
-	e := newExplanation(answer, covered)
+	e := newExplanation(answer, asked)
+	told, err := authoring.Explain(cmd.Context(), asked.Paths(), input, asked.builtins)
+	e.tell(told, err)
+	e.locate(asked)
 	if o.json {
 		err = printJSON(cmd.OutOrStdout(), e)
 	} else {
@@ -107,121 +111,15 @@ func (o *explaining) run(cmd *cobra.Command, args []string) error {
 	return err
 }
 
-func (o *explaining) writeTrace(ctx context.Context, w io.Writer, asked gate, input []byte) error {
+func (o *explaining) writeTrace(ctx context.Context, w io.Writer, asked *gate, input []byte) error {
 	if o.trace.value == "" {
 		return nil
 	}
 	var trace bytes.Buffer
 	// That the policy fails has been said already: the trace shows where.
-	_, _ = authoring.Eval(ctx, asked.paths, "data.sidegate.decision", input, authoring.EvalOptions{
+	_, _ = authoring.Eval(ctx, asked.Paths(), "data.sidegate.decision", input, authoring.EvalOptions{
 		Trace: &trace, Explain: o.trace.value, Prints: w, AllowBuiltins: asked.builtins,
 	})
 	_, err := w.Write(trace.Bytes())
 	return err
-}
-
-// explanation is the answer in the form that is printed.
-type explanation struct {
-	Command  string             `json:"command"`
-	Allowed  bool               `json:"allowed"` // by the policy and by the configuration
-	Class    string             `json:"class"`
-	Features []string           `json:"features"`
-	Commands []explainedCommand `json:"commands"`
-	Reasons  []string           `json:"reasons"` // that are not about one command
-	Refused  []string           `json:"refused"` // why the configuration refuses what the policy allows
-	Notes    []string           `json:"notes"`
-	Decision policy.Decision    `json:"decision"`
-	Run      *explainedRun      `json:"run"` // null when nothing would run
-	Input    policy.Input       `json:"input"`
-}
-
-// explainedCommand is one thing that the call would run.
-type explainedCommand struct {
-	ID      int      `json:"id"`
-	Parent  int      `json:"parent"`
-	Kind    string   `json:"kind"`
-	Text    string   `json:"text"`
-	Program string   `json:"program"` // "" when the host has none, or when that is not known
-	Facts   []string `json:"facts"`
-	Grants  []string `json:"grants"` // that cover it
-	Reasons []string `json:"reasons"`
-}
-
-// aboutCommand matches a reason that is about one command, by the library's convention.
-var aboutCommand = regexp.MustCompile(`^command (\d+)\b`)
-
-func newExplanation(answer daemon.Explanation, covered map[int][]string) *explanation {
-	s := answer.Input.Shell
-	e := &explanation{
-		Command: answer.Input.Request.Command, Allowed: answer.Decision.Allow && len(answer.Refused) == 0,
-		Class: s.Class, Features: []string{}, Commands: []explainedCommand{}, Reasons: []string{}, Notes: []string{},
-		Refused: append([]string{}, answer.Refused...), Decision: answer.Decision, Run: runOf(answer), Input: answer.Input,
-	}
-	for feature := range s.Features {
-		e.Features = append(e.Features, feature)
-	}
-	slices.Sort(e.Features)
-	for _, c := range s.Commands {
-		e.Commands = append(e.Commands, explainCommand(c, covered[c.ID]))
-	}
-	for _, reason := range answer.Decision.Reasons {
-		e.place(reason)
-	}
-	if answer.Decision.Fault != "" {
-		e.Notes = append(e.Notes, "the policy failed to answer: "+answer.Decision.Fault)
-	}
-	if answer.Imagined {
-		e.Notes = append(e.Notes, fmt.Sprintf("%s is no directory on this host, so a gateway here refuses the call even where the policy allows it", answer.Input.Request.Workdir))
-	}
-	return e
-}
-
-// place puts a reason to the command that it is about.
-func (e *explanation) place(reason string) {
-	if m := aboutCommand.FindStringSubmatch(reason); m != nil {
-		if id, err := strconv.Atoi(m[1]); err == nil && id < len(e.Commands) {
-			e.Commands[id].Reasons = append(e.Commands[id].Reasons, reason)
-			return
-		}
-	}
-	e.Reasons = append(e.Reasons, reason)
-}
-
-func explainCommand(c policy.Command, grants []string) explainedCommand {
-	e := explainedCommand{ID: c.ID, Parent: c.Parent, Kind: c.Kind, Text: commandText(c), Facts: []string{}, Grants: append([]string{}, grants...), Reasons: []string{}}
-	if c.ResolvedPath != nil {
-		e.Program = *c.ResolvedPath
-	}
-	if c.Kind != "simple" {
-		e.Facts = append(e.Facts, c.Kind)
-	}
-	e.Facts = append(e.Facts, c.Context...)
-	for _, wrapper := range c.Via {
-		e.Facts = append(e.Facts, "run by "+wrapper)
-	}
-	if c.Opaque != nil {
-		e.Facts = append(e.Facts, "opaque: "+*c.Opaque)
-	}
-	if !c.ArgsStatic && c.Opaque == nil {
-		e.Facts = append(e.Facts, "not all words are known")
-	}
-	return e
-}
-
-// commandText is the command as it was written, with its assignments and redirects.
-func commandText(c policy.Command) string {
-	var words []string
-	for _, a := range c.Assignments {
-		words = append(words, a.Name+"="+a.Value.Raw)
-	}
-	for _, w := range c.Args {
-		words = append(words, w.Raw)
-	}
-	for _, r := range c.Redirects {
-		words = append(words, r.FD+r.Op+" "+r.Target.Raw)
-	}
-	if len(words) == 0 {
-		words = []string{c.Name}
-	}
-	return strings.Join(words, " ")
 }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"encoding/json"
+	"errors"
 	"io"
 	"os"
 	"slices"
@@ -11,6 +12,7 @@ import (
 
 	"github.com/sidegate/sidegate/internal/daemon"
 	"github.com/sidegate/sidegate/policy"
+	"github.com/sidegate/sidegate/policy/authoring"
 )
 
 // word is a static word.
@@ -23,35 +25,69 @@ func explained(allow bool, reasons []string, commands ...policy.Command) daemon.
 	}
 }
 
-func TestReasonsStandAtTheirCommands(t *testing.T) {
+// What a policy tells of commands stands at them; what is told of another decision, or of other commands, does not.
+func TestExplanationFitsItsDecision(t *testing.T) {
 	t.Parallel()
 	two := []policy.Command{
 		{ID: 0, Parent: -1, Kind: "simple", Args: []policy.Word{word("a")}},
 		{ID: 1, Parent: 0, Kind: "simple", Args: []policy.Word{word("b")}},
 	}
-	e := newExplanation(explained(false, []string{
-		"command 1 (b) is not covered", "command 0: the redirect", "command 2 is not there", "command 10 neither",
-		"command 99999999999999999999 is beyond counting", "the command 1 is named elsewhere", "",
-	}, two...), map[int][]string{0: {"r.a"}})
-	if !slices.Equal(e.Commands[0].Reasons, []string{"command 0: the redirect"}) || !slices.Equal(e.Commands[1].Reasons, []string{"command 1 (b) is not covered"}) {
-		t.Errorf("commands %+v", e.Commands)
+	one := authoring.ExplainedCommand{ID: 0, Grants: []string{"r.a"}}
+	other := authoring.ExplainedCommand{ID: 1, Reasons: []string{"is not covered"}}
+	for name, test := range map[string]struct {
+		told *authoring.Explanation
+		err  error
+		note string // "" when the explanation is taken
+	}{
+		"the same":               {&authoring.Explanation{Request: []string{"frozen"}, Commands: []authoring.ExplainedCommand{one, other}}, nil, ""},
+		"none":                   {nil, nil, "has no rule data.sidegate.explanation"},
+		"an error":               {nil, errors.New("broken"), "data.sidegate.explanation failed: broken"},
+		"another verdict":        {&authoring.Explanation{Allow: true, Commands: []authoring.ExplainedCommand{one, {ID: 1}}}, nil, "something else than its decision"},
+		"too few commands":       {&authoring.Explanation{Request: []string{"frozen"}, Commands: []authoring.ExplainedCommand{one}}, nil, "something else"},
+		"commands mixed up":      {&authoring.Explanation{Commands: []authoring.ExplainedCommand{other, one}}, nil, "something else"},
+		"a denial of no reasons": {&authoring.Explanation{Commands: []authoring.ExplainedCommand{one, {ID: 1}}}, nil, "something else"},
+	} {
+		e := newExplanation(explained(false, []string{"command 1 (b) is not covered", "frozen"}, two...), &gate{})
+		e.tell(test.told, test.err)
+		if test.note == "" {
+			if e.Source != fromExplanation || len(e.Notes) > 0 || !slices.Equal(e.Reasons, []string{"frozen"}) ||
+				!slices.Equal(e.Commands[0].Grants, one.Grants) || !slices.Equal(e.Commands[1].Reasons, other.Reasons) {
+				t.Errorf("%s: %+v", name, e)
+			}
+			continue
+		}
+		if e.Source != fromDecision || len(e.Notes) != 1 || !strings.Contains(e.Notes[0], test.note) || len(e.Reasons) != 2 || len(e.Commands[0].Grants) > 0 {
+			t.Errorf("%s: %+v", name, e)
+		}
 	}
-	if len(e.Reasons) != 5 || e.Allowed || !slices.Equal(e.Commands[0].Grants, []string{"r.a"}) {
-		t.Errorf("explanation %+v", e)
+}
+
+func TestObserveNote(t *testing.T) {
+	t.Parallel()
+	until := time.Date(2030, 1, 1, 0, 0, 0, 0, time.UTC)
+	if note := observeNote("f", until, until.Add(-1)); note != "f is in observe mode until 2030-01-01T00:00:00Z: a gateway runs what the policy denies all the same, and marks it" {
+		t.Error(note)
+	}
+	if note := observeNote("f", until, until); note != "the observe mode of f is over since 2030-01-01T00:00:00Z: the policy is enforced" {
+		t.Error(note)
 	}
 }
 
 func TestExplanationTree(t *testing.T) {
 	t.Parallel()
 	path := "/usr/bin/ls"
-	e := newExplanation(explained(false, []string{"command 1 (\x1b[31m) is refused", "no\ndice"},
+	e := newExplanation(explained(false, nil,
 		policy.Command{
 			ID: 0, Parent: -1, Kind: "simple", ArgsStatic: true, ResolvedPath: &path, Args: []policy.Word{word("ls"), word("-l")},
 			Assignments: []policy.Assignment{{Name: "A", Value: word("1")}}, Redirects: []policy.Redirect{{Op: ">", FD: "2", Target: word("x")}},
 		},
 		policy.Command{ID: 1, Parent: 0, Kind: "simple", ArgsStatic: true, Args: []policy.Word{word("\x1b[31m")}, Via: []string{"env"}},
 		policy.Command{ID: 2, Parent: -1, Kind: "func", Name: "f", ArgsStatic: true},
-	), map[int][]string{0: {"r.ls"}})
+	), &gate{})
+	e.tell(&authoring.Explanation{Request: []string{"no\ndice"}, Commands: []authoring.ExplainedCommand{
+		{ID: 0, Grants: []string{"r.ls"}}, {ID: 1, Reasons: []string{"is refused \x1b[31m"}}, {ID: 2},
+	}}, nil)
+	e.Commands[1].Places = []authoring.Place{{Key: "k", File: "f\x1b", Line: 3}, {Key: "l", File: "g"}}
 	var out strings.Builder
 	if err := e.print(&out); err != nil {
 		t.Fatal(err)
@@ -62,7 +98,9 @@ compound, 3 commands
 │  │    /usr/bin/ls
 │  └─ ✗ 1  �[31m           not covered
 │          run by env
-│          command 1 (�[31m) is refused
+│          is refused �[31m
+│          k is in f�:3
+│          l is in g
 └─ · 2  f               no grant, and no reason of its own
         func
 

@@ -4,8 +4,11 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io/fs"
+	"maps"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/spf13/cobra"
 
@@ -20,6 +23,8 @@ type offline struct {
 	config string
 	client string
 	roles  []string
+
+	ignoreBundles bool
 }
 
 func (o *offline) bind(cmd *cobra.Command) {
@@ -27,35 +32,71 @@ func (o *offline) bind(cmd *cobra.Command) {
 	o.paths.bindBuiltins(cmd)
 	f := cmd.Flags()
 	f.StringVar(&o.config, "config", "", "configuration whose host, executor, callbacks, clients and policies count (default that of a new gateway)")
+	f.BoolVar(&o.ignoreBundles, "ignore-bundles", false, "leave out the remote bundles of --config; a gateway may then decide otherwise")
 	f.StringVar(&o.client, "client", "func", "name of the client that asks; with --config, one of its clients")
 	f.StringArrayVar(&o.roles, "role", nil, "role of the client; may be repeated (default readonly, or those of --client in --config)")
 }
 
-// gate is what was found of the gateway that is asked.
+// gate is what was found of the gateway that is asked. Close it.
 type gate struct {
-	paths    []string // of its policies
+	*daemon.Explainer
 	builtins []string // that it allows although it withholds them by default
 	client   policy.Client
+	observes time.Time // when its observe mode ends; zero in mode enforce
+	notes    []string  // what of the configuration the answers do not hold for, or hold for only so long
 }
 
-// open loads configuration and policies. The caller closes the explainer.
-func (o *offline) open(ctx context.Context) (*daemon.Explainer, gate, error) {
+// open loads configuration and policies.
+func (o *offline) open(ctx context.Context) (*gate, error) {
 	c, client, err := o.load()
 	if err != nil {
-		return nil, gate{}, err
+		return nil, err
 	}
-	paths, err := o.paths.with(nil)
-	if err != nil {
-		if o.config == "" {
-			return nil, gate{}, err
-		}
-		if paths = c.Policy.Paths; len(paths) == 0 {
-			return nil, gate{}, fmt.Errorf("%s names no policy.paths, and bundles are not fetched here: give --policies", o.config)
-		}
+	from := daemon.PolicySources{IgnoreBundles: o.ignoreBundles}
+	remote, _ := c.Policy.OPA["bundles"].(map[string]any)
+	given, err := o.paths.with(nil)
+	switch {
+	case err == nil:
+		from.Paths = given
+	case o.config == "":
+		return nil, err
+	case o.ignoreBundles && len(c.Policy.Paths) == 0:
+		return nil, fmt.Errorf("%s names no policy.paths, so without its bundles there is no policy: give --policies", o.config)
 	}
 	c.Policy.AllowBuiltins = slices.Concat(c.Policy.AllowBuiltins, o.paths.allow)
-	e, err := daemon.NewExplainer(ctx, c, paths)
-	return e, gate{paths, c.Policy.AllowBuiltins, client}, err
+	e, err := daemon.NewExplainer(ctx, c, from)
+	if unkept := (*daemon.UnkeptError)(nil); errors.As(err, &unkept) {
+		return nil, fmt.Errorf("%w\nrun this on the gateway's host once it is ready; or name the policies with --policies; or leave remote bundles out with --ignore-bundles", unkept)
+	}
+	if errors.Is(err, fs.ErrPermission) && len(remote) > 0 {
+		return nil, fmt.Errorf("%w\nrun this as the gateway's user, or as root; or leave remote bundles out with --ignore-bundles", err)
+	}
+	if err != nil {
+		return nil, err
+	}
+	g := &gate{Explainer: e, builtins: c.Policy.AllowBuiltins, client: client, observes: c.Policy.ObserveUntil}
+	for _, b := range e.Bundles() {
+		g.notes = append(g.notes, fmt.Sprintf("bundle %s is revision %s, as the gateway has kept it since %s; its server was not asked for a newer one",
+			b.Name, b.Revision, b.Since.UTC().Format(time.RFC3339)))
+	}
+	if len(remote) > 0 && len(e.Bundles()) == 0 {
+		g.notes = append(g.notes, fmt.Sprintf("remote bundles of %s are left out (%s): a gateway may decide otherwise", o.config, strings.Join(slices.Sorted(maps.Keys(remote)), ", ")))
+	}
+	if err := e.Exposed(); err != nil {
+		g.notes = append(g.notes, fmt.Sprintf("a gateway that you start refuses these policies: %v", err))
+	}
+	if !g.observes.IsZero() {
+		g.notes = append(g.notes, observeNote(o.config, g.observes, time.Now()))
+	}
+	return g, nil
+}
+
+// observeNote says what observe mode means, now or no longer.
+func observeNote(file string, until, now time.Time) string {
+	if now.Before(until) {
+		return fmt.Sprintf("%s is in observe mode until %s: a gateway runs what the policy denies all the same, and marks it", file, until.UTC().Format(time.RFC3339))
+	}
+	return fmt.Sprintf("the observe mode of %s is over since %s: the policy is enforced", file, until.UTC().Format(time.RFC3339))
 }
 
 func (o *offline) load() (*config.Config, policy.Client, error) {

@@ -36,7 +36,7 @@ func errorHas(err error, want string) bool { return err != nil && strings.Contai
 
 func TestPolicyCheckCommand(t *testing.T) {
 	t.Parallel()
-	good := policyDir(t, "p.rego", "package sidegate\n\na := input.shell.class\n")
+	good := policyDir(t, "p.rego", "package sidegate\n\ndecision := input.shell.class\n")
 	if out, _, err := runPolicy(t, "", "check", good); err != nil || out != "ok\n" {
 		t.Errorf("out %q, error %v", out, err)
 	}
@@ -107,7 +107,7 @@ func TestPolicyEvalCommand(t *testing.T) {
 		"name\n":                               {"--format", "raw", "data.sidegate.q.name"},
 		"\"name\"\n":                           {"--format", "values", "data.sidegate.q.name"},
 		"{\n  \"x\": \"name\"\n}\n":            {"--format", "bindings", "x := data.sidegate.q.name"},
-		"[]\n":                                 {"-f", "json", "data.sidegate.nothing"},
+		"{}\n":                                 {"-f", "json", "data.sidegate.nothing"},
 		"{\n  \"x\": 1\n}\n{\n  \"x\": 2\n}\n": {"some x in [1, 2]"},
 	} {
 		if out, _, err := runPolicy(t, `{"n": 3}`, append([]string{"eval", "--policies", dir, "-d", more}, args...)...); err != nil || out != want {
@@ -127,7 +127,7 @@ func TestPolicyEvalCommand(t *testing.T) {
 		t.Errorf("error %v", err)
 	}
 	out, stderr, err := runPolicy(t, "", "eval", "--policies", dir, "--json", "--trace", "1 + 1")
-	if err != nil || !strings.Contains(out, `"values": [`) || !strings.Contains(stderr, "Enter") {
+	if err != nil || !strings.Contains(out, `"expressions": [`) || !strings.Contains(stderr, "Enter") {
 		t.Errorf("out %q, stderr %q, error %v", out, stderr, err)
 	}
 	if _, _, err := runPolicy(t, "", "eval", "--policies", dir, "-i", filepath.Join(dir, "none"), "1"); !os.IsNotExist(err) {

@@ -10,7 +10,6 @@ import (
 
 	"github.com/spf13/cobra"
 
-	"github.com/sidegate/sidegate/policy"
 	"github.com/sidegate/sidegate/policy/authoring"
 )
 
@@ -101,7 +100,7 @@ func (t *testRun) print(w io.Writer, report authoring.TestReport) error {
 
 // cannotLoad prints what keeps policies from being loaded, if it is in the policies.
 func cannotLoad(cmd *cobra.Command, err error) error {
-	problems := policy.Problems(err)
+	problems := authoring.Problems(err)
 	if len(problems) == 0 || problems[0].File == "" {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 
 	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/internal/daemon"
+	"github.com/sidegate/sidegate/policy/authoring"
 )
 
 // explainedRun is how a command would run: what the decision and the configuration make of each other.
@@ -96,6 +97,7 @@ func (e *explanation) branch(b *strings.Builder, w io.Writer, parent int, lead s
 		for _, reason := range c.Reasons {
 			fmt.Fprintf(b, "%s%s\n", under, plain(reason))
 		}
+		printPlaces(b, w, under, c.Places)
 		e.branch(b, w, c.ID, lead+next, width)
 	}
 }
@@ -127,24 +129,54 @@ func (e *explanation) standing(w io.Writer, c explainedCommand) string {
 	return "no grant, and no reason of its own"
 }
 
+// printPlaces writes where the data is that reasons name.
+func printPlaces(b *strings.Builder, w io.Writer, lead string, places []authoring.Place) {
+	for _, p := range places {
+		where := p.File
+		if p.Line > 0 {
+			where += fmt.Sprintf(":%d", p.Line)
+		}
+		fmt.Fprintf(b, "%s%s\n", lead, colour(w, faint, plain(fmt.Sprintf("%s is in %s", p.Key, where))))
+	}
+}
+
 func (e *explanation) verdict(b *strings.Builder, w io.Writer) {
 	switch {
-	case !e.Decision.Allow:
+	case e.Decision.Allow && len(e.Refused) == 0:
+		fmt.Fprintf(b, "%s by %s\n", colour(w, green, "allowed"), cmp.Or(plain(strings.Join(e.Decision.Grants, ", ")), "no grant by name"))
+	case e.Decision.Allow:
+		e.refusal(b, colour(w, red, "denied")+" by the configuration, which the policy cannot exceed")
+	default:
 		fmt.Fprintf(b, "%s\n", colour(w, red, "denied"))
 		for _, reason := range e.Reasons {
 			fmt.Fprintf(b, "  %s\n", plain(reason))
 		}
-		return
-	case len(e.Refused) > 0:
-		fmt.Fprintf(b, "%s by the configuration, which the policy cannot exceed\n", colour(w, red, "denied"))
-		for _, reason := range e.Refused {
-			fmt.Fprintf(b, "  %s\n", plain(reason))
-		}
-		return
+		printPlaces(b, w, "  ", e.Places)
+		e.observation(b, w)
 	}
-	fmt.Fprintf(b, "%s by %s\n", colour(w, green, "allowed"), cmp.Or(plain(strings.Join(e.Decision.Grants, ", ")), "no grant by name"))
 	if e.Run != nil {
 		e.Run.print(b)
+	}
+}
+
+// observation says what observe mode makes of a denial.
+func (e *explanation) observation(b *strings.Builder, w io.Writer) {
+	switch {
+	case e.Observed:
+		fmt.Fprintf(b, "%s until %s, as the gateway observes:\n", colour(w, yellow, "it runs all the same"), e.Observes.UTC().Format(time.RFC3339))
+	case e.Observes == nil || !time.Now().Before(*e.Observes):
+	case len(e.Refused) > 0:
+		e.refusal(b, "observe mode does not run it, by the configuration")
+	default:
+		b.WriteString("observe mode does not run it: it runs only what could be analyzed whole and what a working policy denies\n")
+	}
+}
+
+// refusal lists what the configuration has against a call.
+func (e *explanation) refusal(b *strings.Builder, headline string) {
+	fmt.Fprintf(b, "%s\n", headline)
+	for _, reason := range e.Refused {
+		fmt.Fprintf(b, "  %s\n", plain(reason))
 	}
 }
 

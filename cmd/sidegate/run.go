@@ -3,13 +3,16 @@ package main
 import (
 	"bytes"
 	"context"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net/http"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -83,6 +86,12 @@ the command.`,
 	return cmd
 }
 
+// denials are the reasons with which a gateway refuses to run a command: by policy, for want of a sandbox, or by a plugin.
+var denials = []string{
+	"denied", "sandbox_unavailable",
+	"denied_by_plugin", "unauthorized_by_plugin", "limited_by_plugin", "unavailable_by_plugin", "plugin_failed",
+}
+
 // reply is what the gateway answers.
 type reply struct {
 	OK         bool     `json:"ok"`
@@ -99,6 +108,9 @@ type reply struct {
 		JobID     string   `json:"job_id"`
 		WouldDeny bool     `json:"would_deny"`
 		Reasons   []string `json:"reasons"`
+
+		AnsweredBy  string            `json:"answered_by"`
+		Annotations map[string]string `json:"annotations"`
 	} `json:"data"`
 }
 
@@ -125,7 +137,7 @@ func (c *call) ran(cmd *cobra.Command, status int, raw []byte) error {
 		return &exitError{exitFailed, notSidegate(c.url, status)}
 	}
 	switch {
-	case !answer.OK && (answer.Reason == "denied" || answer.Reason == "sandbox_unavailable"):
+	case !answer.OK && slices.Contains(denials, answer.Reason):
 		return &exitError{exitDenied, c.unlessJSON(describe(answer.Message, answer.DecisionID))}
 	case !answer.OK && answer.Message == "":
 		return &exitError{exitFailed, notSidegate(c.url, status)}
@@ -150,7 +162,7 @@ func exitOf(status string, code int) error {
 		return &exitError{code: exitTimedOut} // whatever ended it
 	case code != 0:
 		return &exitError{code: code}
-	case status != "exited" && status != "accepted":
+	case status != "exited" && status != "accepted" && status != "answered":
 		return &exitError{code: exitFailed}
 	}
 	return nil
@@ -160,7 +172,7 @@ func (c *call) print(cmd *cobra.Command, answer *reply) error {
 	if answer.Data.WouldDeny {
 		fmt.Fprintln(cmd.ErrOrStderr(), "sidegate: the policy denies this; it runs because the gateway observes:", printable(strings.Join(answer.Data.Reasons, "; ")))
 	}
-	if c.noWait {
+	if answer.Data.Status == "accepted" {
 		_, err := fmt.Fprintln(cmd.OutOrStdout(), answer.Data.JobID)
 		return err
 	}
@@ -173,7 +185,14 @@ func (c *call) print(cmd *cobra.Command, answer *reply) error {
 	if answer.Data.Truncated {
 		fmt.Fprintln(cmd.ErrOrStderr(), "sidegate: the output was longer than the gateway keeps; its middle is missing")
 	}
-	if s := answer.Data.Status; s != "exited" {
+	for _, name := range slices.Sorted(maps.Keys(answer.Data.Annotations)) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "sidegate: %s: %s\n", printable(name), printable(answer.Data.Annotations[name]))
+	}
+	switch s := answer.Data.Status; s {
+	case "exited":
+	case "answered":
+		fmt.Fprintf(cmd.ErrOrStderr(), "sidegate: plugin %s answered, and nothing ran\n", printable(answer.Data.AnsweredBy))
+	default:
 		fmt.Fprintf(cmd.ErrOrStderr(), "sidegate: the command did not exit by itself: %s (job %s)\n", strings.ReplaceAll(s, "_", " "), answer.Data.JobID)
 	}
 	return nil
@@ -202,6 +221,10 @@ func (c *call) send(ctx context.Context, args []string) (status int, reply []byt
 	switch {
 	case err != nil && os.IsTimeout(err):
 		return 0, nil, fmt.Errorf("no reply within %v; the command goes on, and is not run again: use --no-wait, or a longer --timeout", c.timeout)
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return 0, nil, fmt.Errorf("%s speaks plain HTTP, and not TLS: write --url http://%s, or configure tls.cert_file and tls.key_file", c.url, req.URL.Host)
+	case isUntrusted(err):
+		return 0, nil, fmt.Errorf("%w\nif the gateway's certificate is from an authority of your own, name its file in the environment variable SSL_CERT_FILE", err)
 	case err != nil:
 		return 0, nil, fmt.Errorf("%w\nis the gateway running? start it with: sidegate serve --config FILE", err)
 	}
@@ -210,7 +233,18 @@ func (c *call) send(ctx context.Context, args []string) (status int, reply []byt
 	if err != nil {
 		return 0, nil, fmt.Errorf("reading the reply: %w", err)
 	}
+	if resp.StatusCode == http.StatusBadRequest && string(bytes.TrimSpace(raw)) == wantsTLS {
+		return 0, nil, fmt.Errorf("%s speaks TLS: write --url https://%s", c.url, req.URL.Host)
+	}
 	return resp.StatusCode, raw, nil
+}
+
+// wantsTLS is what a TLS server written in Go answers in plain text to one who does not speak it.
+const wantsTLS = "Client sent an HTTP request to an HTTPS server."
+
+func isUntrusted(err error) bool {
+	var unknown x509.UnknownAuthorityError
+	return errors.As(err, &unknown)
 }
 
 func notSidegate(url string, status int) error {

@@ -24,7 +24,8 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve --config FILE",
 		Short: "Run the gateway",
 		Long: `Serve runs the gateway until it gets SIGTERM or SIGINT. It then takes no new work, gives running commands a grace,
-and closes the journal. SIGHUP reads the policies again; they are also read again when a file of theirs changes.`,
+and closes the journal. SIGHUP reads policies, plugins and chains again, all of them or, where anything is wrong with one,
+none; they are also read again when a file of theirs changes.`,
 		Args: cobra.NoArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), file) },
 	}
@@ -60,16 +61,16 @@ func configError(file string, err error) error {
 	return err
 }
 
-// reloadOnHangup reads the policies again at each SIGHUP, until served is closed.
+// reloadOnHangup reads policies, plugins and chains again at each SIGHUP, until served is closed.
 func reloadOnHangup(d *daemon.Daemon, log *slog.Logger, hangups <-chan os.Signal, served <-chan struct{}) {
 	for {
 		select {
 		case <-hangups:
 			if err := d.Reload(context.Background()); err != nil {
-				log.Error("SIGHUP: the policies were not reloaded; what was loaded stays", "error", err)
+				log.Error("SIGHUP: the reload failed", "error", err)
 				continue
 			}
-			log.Info("SIGHUP: the policies were reloaded; changes of the configuration file need a restart")
+			log.Info("SIGHUP: plugins, chains and policies were reloaded")
 		case <-served:
 			return
 		}

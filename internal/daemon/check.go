@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"log/slog"
 	"os"
 	"os/user"
 	"path/filepath"
@@ -14,7 +13,6 @@ import (
 	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/internal/callback"
 	"github.com/sidegate/sidegate/internal/config"
-	"github.com/sidegate/sidegate/policy"
 )
 
 var _ config.Check = CheckStart
@@ -33,9 +31,10 @@ func Check(ctx context.Context, c *config.Config) []string {
 	_, err := os.Stat(c.Executor.Shell)
 	report("executor.shell", err)
 	report("state_dir", stateProblem(c.StateDir))
-	if len(c.Policy.OPA) == 0 { // what comes over the network is not asked for by a check
-		report("policy.paths", policyProblem(ctx, c.Policy.Paths))
+	if _, err := observationOf(c.Policy); err != nil {
+		report("policy.observe_obligations", errors.Unwrap(err))
 	}
+	checkPolicy(ctx, c, report)
 	return problems
 }
 
@@ -85,13 +84,4 @@ func stateProblem(dir string) error {
 		}
 		dir = filepath.Dir(dir)
 	}
-}
-
-func policyProblem(ctx context.Context, paths []string) error {
-	engine, err := policy.New(ctx, policy.Config{Paths: paths, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		return err
-	}
-	defer engine.Close(ctx)
-	return engine.Status().LastError
 }

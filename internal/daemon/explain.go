@@ -1,11 +1,15 @@
 package daemon
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/netip"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -33,21 +37,33 @@ type Call struct {
 type Explanation struct {
 	Input    policy.Input
 	Decision policy.Decision
-	Refused  []string      // why the configuration refuses what the policy allows
+	Refused  []string      // why the configuration refuses what the policy allows, or what observe mode would let through
 	Job      *executor.Job // what would run; nil when nothing would
+	Observed bool          // the policy denies, and observe mode runs the job all the same
 	Imagined bool          // commands cannot run in the working directory here; a gateway refuses the call
 }
 
-// Explainer answers for a gateway of a configuration and of policies, without running one: it listens nowhere, opens no
-// journal and runs nothing. Make one with NewExplainer and close it. It is safe for concurrent use.
+// PolicySources says which policies an Explainer decides by. The zero value is all that the configuration names.
+type PolicySources struct {
+	Paths         []string // in place of all that the configuration names; nil does not replace it
+	IgnoreBundles bool     // leave out the remote bundles of the configuration
+}
+
+// Explainer answers for a gateway of a configuration and of policies, without running one: it listens nowhere, asks no
+// server, opens no journal, changes nothing and runs nothing. Make one with NewExplainer and close it. It is safe for
+// concurrent use.
 type Explainer struct {
 	engine  *policy.Engine
 	explain gateway.Explainer
+	paths   []string
+	kept    *keptBundles // nil without remote bundles
+	exposed error
 }
 
-// NewExplainer loads the policies at paths. What keeps them from being loaded is the error; see policy.Problems. Of the
-// configuration it takes host, executor, callbacks and policy.allow_builtins, and nothing of policy.opa.
-func NewExplainer(ctx context.Context, c *config.Config, paths []string) (*Explainer, error) {
+// NewExplainer loads the policies. What keeps them from being loaded is the error; see policy.Problems. Of the
+// configuration it takes host, executor, callbacks and policy. Remote bundles are those that a gateway keeps in its state
+// directory, held to the same rules as at its start; one that is not there is an *UnkeptError.
+func NewExplainer(ctx context.Context, c *config.Config, from PolicySources) (*Explainer, error) {
 	analyzer, err := shell.New(shell.Config{Path: strings.Split(c.Executor.Path, ":")})
 	if err != nil {
 		return nil, err
@@ -56,21 +72,83 @@ func NewExplainer(ctx context.Context, c *config.Config, paths []string) (*Expla
 	if err != nil {
 		return nil, err
 	}
-	engine, err := policy.New(ctx, policy.Config{Paths: paths, AllowBuiltins: c.Policy.AllowBuiltins, Logger: slog.New(slog.DiscardHandler)})
+	observe, err := observationOf(c.Policy)
 	if err != nil {
 		return nil, err
 	}
-	if s := engine.Status(); s.LastError != nil {
-		engine.Close(ctx)
-		return nil, s.LastError
+	e := &Explainer{explain: gateway.Explainer{
+		Analyzer: analyzer, Bounds: boundsOf(c.Executor), Callbacks: allowed, Host: hostOf(c.Host), Observe: observe,
+	}}
+	if err := e.load(ctx, c, from); err != nil {
+		return nil, errors.Join(err, e.kept.remove())
 	}
-	return &Explainer{engine, gateway.Explainer{
-		Analyzer: analyzer, Bounds: boundsOf(c.Executor), Callbacks: allowed, Host: hostOf(c.Host),
-	}}, nil
+	return e, nil
 }
 
+func (e *Explainer) load(ctx context.Context, c *config.Config, from PolicySources) (err error) {
+	settings := policy.Config{Paths: c.Policy.Paths, AllowBuiltins: c.Policy.AllowBuiltins, Logger: slog.New(slog.DiscardHandler)}
+	if from.Paths != nil {
+		settings.Paths = from.Paths
+	}
+	e.paths = settings.Paths
+	if from.Paths == nil && !from.IgnoreBundles && len(bundlesOf(c.Policy)) > 0 {
+		if e.kept, err = openKept(c, &settings); err != nil {
+			return err
+		}
+		e.paths = slices.Concat(e.paths, e.kept.paths())
+	}
+	settings.AnyOwner = from.Paths != nil
+	engine, err := policy.New(ctx, settings)
+	if err != nil {
+		return err
+	}
+	status := engine.Status()
+	if errors.Is(status.LastError, policy.ErrExposed) {
+		e.exposed, settings.AnyOwner = status.LastError, true
+		engine.Close(ctx)
+		if engine, err = policy.New(ctx, settings); err != nil {
+			return err
+		}
+		status = engine.Status()
+	}
+	switch {
+	case e.kept != nil && len(e.kept.missing) > 0:
+		err = &UnkeptError{e.kept.missing, e.kept.from}
+	case status.LastError != nil || !status.Ready:
+		err = cmp.Or(status.LastError, policy.ErrNotLoaded)
+	}
+	if err != nil {
+		engine.Close(ctx)
+		return err
+	}
+	e.engine = engine
+	for _, s := range status.Bundles {
+		e.kept.revise(s.Name, s.Revision)
+	}
+	return nil
+}
+
+// Paths are the files and directories that hold the policies, for reading. Those of remote bundles are copies that are
+// gone after Close; Bundles tells which.
+func (e *Explainer) Paths() []string { return e.paths }
+
+// Bundles are the remote bundles that take part.
+func (e *Explainer) Bundles() []KeptBundle {
+	if e.kept == nil {
+		return nil
+	}
+	return e.kept.bundles
+}
+
+// Exposed is why a gateway that this user runs would refuse the policies of the configuration, if it is for who could
+// change them; see policy.ErrExposed. They are explained all the same.
+func (e *Explainer) Exposed() error { return e.exposed }
+
 // Close unloads the policies.
-func (e *Explainer) Close(ctx context.Context) { e.engine.Close(ctx) }
+func (e *Explainer) Close(ctx context.Context) error {
+	e.engine.Close(ctx)
+	return e.kept.remove()
+}
 
 // Input is what the policy would be asked about a call. A call that a gateway would not take is an error.
 func (e *Explainer) Input(call Call) (policy.Input, error) {
@@ -88,7 +166,7 @@ func (e *Explainer) Explain(ctx context.Context, call Call) (Explanation, error)
 		return Explanation{}, err
 	}
 	o, err := e.explain.Rule(ctx, e.engine, q)
-	return Explanation{Input: q.Input, Decision: o.Decision, Refused: o.Refused, Job: o.Job, Imagined: q.Imagined}, err
+	return Explanation{Input: q.Input, Decision: o.Decision, Refused: o.Refused, Job: o.Job, Observed: o.Observed, Imagined: q.Imagined}, err
 }
 
 // Decide asks the policy about an input as it is; see policy.Engine.
@@ -113,6 +191,18 @@ func (e *Explainer) ask(call Call) (*gateway.Question, error) {
 
 func principalOf(c policy.Client) auth.Principal {
 	return auth.Principal{Client: c.Name, Scheme: c.Scheme, KeyID: c.KeyID, Roles: c.Roles, Labels: c.Labels}
+}
+
+// observationOf is observe mode, and nil where the policy is enforced.
+func observationOf(p config.Policy) (*gateway.Observation, error) {
+	if p.Mode != "observe" {
+		return nil, nil
+	}
+	obligations, err := policy.ParseObligations(p.ObserveObligations)
+	if err != nil {
+		return nil, fmt.Errorf("policy.observe_obligations: %w", err)
+	}
+	return &gateway.Observation{Until: p.ObserveUntil, Obligations: obligations}, nil
 }
 
 // boundsOf is what a configuration permits of jobs.

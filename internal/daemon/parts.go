@@ -15,7 +15,6 @@ import (
 	"github.com/sidegate/sidegate/internal/egress"
 	"github.com/sidegate/sidegate/internal/jobs"
 	"github.com/sidegate/sidegate/internal/shell"
-	"github.com/sidegate/sidegate/policy"
 )
 
 // parts builds what the gateway is made of, all but the callbacks.
@@ -80,20 +79,20 @@ func (d *Daemon) startCallbacks(c *config.Config, parts *gateway.Config) error {
 
 // observation is observe mode, and nil where the policy is enforced. It is said loudly that it is on, and when it is over.
 func (d *Daemon) observation(c *config.Config) (*gateway.Observation, error) {
-	if c.Policy.Mode != "observe" {
+	observation, err := observationOf(c.Policy)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", c.Position("policy.observe_obligations"), err)
+	}
+	if observation == nil {
 		return nil, nil
 	}
-	obligations, err := policy.ParseObligations(c.Policy.ObserveObligations)
-	if err != nil {
-		return nil, fmt.Errorf("%s: policy.observe_obligations: %w", c.Position("policy.observe_obligations"), err)
-	}
-	until := c.Policy.ObserveUntil
+	until := observation.Until
 	if time.Now().Before(until) {
 		d.log.Warn("OBSERVE MODE: what the policy denies runs all the same, until the time given", "until", until)
 	} else {
 		d.log.Warn("observe mode is over: the policy is enforced; set policy.mode to enforce", "until", until)
 	}
-	return &gateway.Observation{Until: until, Obligations: obligations}, nil
+	return observation, nil
 }
 
 // warnOfMissing says at every start what the default profile promises and this version does not hold yet.

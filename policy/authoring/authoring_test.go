@@ -36,7 +36,7 @@ func TestCheckFinds(t *testing.T) {
 		files map[string]string
 		want  []string // one for each problem; file:line and what is wrong
 	}{
-		"nothing": {map[string]string{"p.rego": "package sidegate\n\na := input.shell.commands[0].name\n"}, nil},
+		"nothing": {map[string]string{"p.rego": "package sidegate\n\ndecision := input.shell.commands[0].name\n"}, nil},
 		"a typo in the input": {
 			map[string]string{"p.rego": "package sidegate\n\na := input.shell.commadns\n"},
 			[]string{"p.rego:3: rego_type_error: undefined ref: input.shell.commadns"},
@@ -55,7 +55,15 @@ func TestCheckFinds(t *testing.T) {
 		},
 		"bad syntax": {
 			map[string]string{"p.rego": "package sidegate\n\na := [1,,2]\n"},
-			[]string{"p.rego:3: rego_parse_error: unexpected , token", "p.rego:3: rego_parse_error: unexpected , token: expected rule value"},
+			[]string{"p.rego:3: rego_parse_error: unexpected , token: expected rule value"},
+		},
+		"bad syntax with a cause": {
+			map[string]string{"p.rego": "package sidegate\n\na := {\"b\": 1\n\nc if d(\n"},
+			[]string{"p.rego:5: rego_parse_error: unexpected identifier token: non-terminated object"},
+		},
+		"no decision": {
+			map[string]string{"sidegate/p.rego": "package sidegate\n\na := 1\n"},
+			[]string{policy.ErrNoEntrypoint.Error()},
 		},
 		"an unused import": {
 			map[string]string{"p.rego": "package sidegate\n\nimport data.sidegate.other\n"},
@@ -100,7 +108,8 @@ func TestCheckOptions(t *testing.T) {
 		"p/p.rego":   "# METADATA\n# schemas:\n#   - input: schema.own\npackage sidegate\n\na := input.mine\n\nb := http.send({\"url\": input.mine, \"method\": \"get\"})\n",
 		"s/own.json": `{"type": "object", "additionalProperties": false, "properties": {"mine": {"type": "string"}}}`,
 	})
-	paths := []string{filepath.Join(dir, "p")}
+	// A single file, which no gateway could load: it knows the schema of the input only.
+	paths := []string{filepath.Join(dir, "p", "p.rego")}
 	own := CheckOptions{Schemas: filepath.Join(dir, "s"), AllowBuiltins: []string{"http.send"}}
 	if problems, err := Check(t.Context(), paths, own); err != nil || len(problems) > 0 {
 		t.Errorf("problems %v, error %v", problems, err)
@@ -201,7 +210,7 @@ func TestEval(t *testing.T) {
 		t.Errorf("trace %q", trace.String())
 	}
 	results, err = Eval(t.Context(), paths, `some n in [1, 2]; data.sidegate.mixed.double(n)`, nil, EvalOptions{})
-	if err != nil || len(results) != 2 || results[1].Values[1] != json.Number("4") {
+	if err != nil || len(results) != 2 || results[1].Values()[1] != json.Number("4") {
 		t.Errorf("results %v, error %v", results, err)
 	}
 	results, err = Eval(t.Context(), paths, `data.sidegate.mixed.nothing`, nil, EvalOptions{})

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
 	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -21,13 +22,18 @@ type CheckOptions struct {
 	// input, and rules without an annotation are checked against it too.
 	Schemas string
 
+	// Partial means that the paths are a part of the policies: another part,
+	// such as a remote bundle, holds the rule data.sidegate.decision.
+	Partial bool
+
 	AllowBuiltins []string // see policy.Config
 }
 
 // Check compiles the policies strictly, with their tests, under the gateway's
-// capabilities, and checks types by the schemas. Then, if all paths are
-// directories and bundles, it loads them as the gateway would; a missing
-// decision rule is no problem, since the paths may be a part of the policies.
+// capabilities, and checks types by the schemas. Then it asks the library, if
+// it is there, which specs of commands are not well-formed; and if all paths are
+// directories and bundles, it loads them as the gateway would, and says what the
+// gateway would say: above all that there must be a rule data.sidegate.decision.
 //
 // The error is for options that cannot be used; what is wrong with the
 // policies, unreadable files included, is in the problems.
@@ -41,25 +47,27 @@ func Check(ctx context.Context, paths []string, o CheckOptions) ([]policy.Proble
 	}
 	all, err := load(paths, o.AllowBuiltins, nil)
 	if err != nil {
-		return policy.Problems(err), nil
+		return Problems(err), nil
 	}
 	if err := compileStrictly(ctx, all, schemas); err != nil {
-		return policy.Problems(err), nil
+		return Problems(err), nil
 	}
-	for _, path := range paths {
-		if !isSource(path) {
-			return nil, nil
-		}
+	problems, err := checkSpecs(ctx, all, FindPlaces(paths))
+	if err != nil {
+		return nil, err
+	}
+	if slices.ContainsFunc(paths, func(path string) bool { return !isSource(path) }) {
+		return problems, nil
 	}
 	err = policy.Verify(ctx, policy.Config{
 		Paths:         paths,
 		AllowBuiltins: o.AllowBuiltins,
 		Logger:        slog.New(slog.DiscardHandler),
 	})
-	if errors.Is(err, policy.ErrNoEntrypoint) {
-		return nil, nil
+	if o.Partial && errors.Is(err, policy.ErrNoEntrypoint) {
+		err = nil
 	}
-	return policy.Problems(err), nil
+	return append(problems, Problems(err)...), nil
 }
 
 func compileStrictly(ctx context.Context, all loaded, schemas *ast.SchemaSet) error {

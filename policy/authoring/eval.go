@@ -27,10 +27,19 @@ type EvalOptions struct {
 	AllowBuiltins []string // see policy.Config
 }
 
-// EvalResult is one way in which a query holds.
+// EvalResult is one way in which a query holds. Its JSON is that of `opa eval`.
 type EvalResult struct {
-	Values   []any          `json:"values"`   // of the query's expressions
-	Bindings map[string]any `json:"bindings"` // of its variables
+	Expressions []*rego.ExpressionValue `json:"expressions"`
+	Bindings    map[string]any          `json:"bindings,omitempty"` // of the query's variables
+}
+
+// Values are those of the query's expressions.
+func (r EvalResult) Values() []any {
+	values := make([]any, len(r.Expressions))
+	for i, e := range r.Expressions {
+		values[i] = e.Value
+	}
+	return values
 }
 
 // Eval evaluates a Rego query against the policies at paths, without their
@@ -142,11 +151,7 @@ func evaluate(ctx context.Context, all loaded, body ast.Body, o EvalOptions, opt
 			return err
 		}
 		for _, r := range set {
-			result := EvalResult{Values: []any{}, Bindings: r.Bindings}
-			for _, expression := range r.Expressions {
-				result.Values = append(result.Values, expression.Value)
-			}
-			results = append(results, result)
+			results = append(results, EvalResult{r.Expressions, r.Bindings})
 		}
 		return nil
 	})

@@ -1,6 +1,7 @@
 package authoring
 
 import (
+	"context"
 	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
@@ -17,13 +18,17 @@ const (
 // Lint returns warnings about rules of the package sidegate, allow and
 // decision, that allow for want of an objection. It looks at single rules and
 // follows none: what it reports is such a rule, and not every such rule is
-// found. Errors are those of loading; Check says more about them.
-func Lint(paths, allowBuiltins []string) ([]policy.Problem, error) {
+// found. It also warns of data of roles that no rule names. Errors are those of
+// loading; Check says more about them.
+func Lint(ctx context.Context, paths, allowBuiltins []string) ([]policy.Problem, error) {
 	all, err := load(paths, allowBuiltins, noTests)
 	if err != nil {
 		return nil, err
 	}
-	var warnings []policy.Problem
+	warnings, err := lintRoles(ctx, all, FindPlaces(paths))
+	if err != nil {
+		return nil, err
+	}
 	for _, module := range all.modules {
 		if !module.Package.Path.Equal(ast.MustParseRef("data.sidegate")) {
 			continue

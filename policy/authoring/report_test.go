@@ -128,23 +128,26 @@ func TestEvalProfileAndExplain(t *testing.T) {
 	}
 }
 
-func TestCovered(t *testing.T) {
+func TestExplain(t *testing.T) {
 	t.Parallel()
-	for name, test := range map[string]struct{ rego, want string }{
-		"the library's shape": {`package sidegate.grants
-covers contains {"name": "b", "command": 0}
-covers contains {"name": "a", "command": 0}
-covers contains {"name": "a", "command": 0, "read": ["/srv"]}
-covers contains {"name": "c", "command": 2}`, `{"0":["a","b"],"2":["c"]}`},
-		"none":             {"package sidegate", `null`},
-		"something else":   {`package sidegate.grants` + "\n" + `covers := "everything"`, `null`},
-		"without commands": {`package sidegate.grants` + "\n" + `covers contains {"name": "a"}`, `{}`},
+	for name, test := range map[string]struct{ rego, want, err string }{
+		"the library's shape": {
+			`package sidegate` + "\n" + `explanation := {"allow": false, "request": ["r"], "commands": [{"id": 0, "text": "ls", "grants": ["b"], "reasons": ["no"]}]}`,
+			`{"allow":false,"request":["r"],"commands":[{"id":0,"text":"ls","grants":["b"],"reasons":["no"]}]}`, "",
+		},
+		"none":           {"package sidegate", `null`, ""},
+		"undefined":      {"package sidegate\nexplanation := {} if input.no", `null`, ""},
+		"another form":   {"package sidegate\nexplanation := {\"commands\": 1}", `null`, "has another form"},
+		"one that fails": {"package sidegate\nexplanation := to_number(\"x\")", `null`, "to_number"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			covered, err := Covered(t.Context(), []string{writeFiles(t, map[string]string{"g.rego": test.rego})}, []byte(`{}`), nil)
-			if got, _ := json.Marshal(covered); err != nil || string(got) != test.want {
-				t.Errorf("covered %s, error %v", got, err)
+			found, err := Explain(t.Context(), []string{writeFiles(t, map[string]string{"g.rego": test.rego})}, []byte(`{}`), nil)
+			if got, _ := json.Marshal(found); string(got) != test.want {
+				t.Errorf("explanation %s", got)
+			}
+			if (err != nil) != (test.err != "") || err != nil && !strings.Contains(err.Error(), test.err) {
+				t.Errorf("error %v, want %q", err, test.err)
 			}
 		})
 	}

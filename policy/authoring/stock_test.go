@@ -165,3 +165,38 @@ func TestSignaturesOfStockOPA(t *testing.T) {
 		t.Errorf("info %+v, error %v", info, err)
 	}
 }
+
+// The JSON of a query's results is that of stock opa.
+func TestSameResultsAsStockOPA(t *testing.T) {
+	t.Parallel()
+	opa := stockOPA(t)
+	for _, query := range []string{"data.sidegate.mixed.double(4)", "x := data.sidegate.mixed.double(4); x > 1", "some n in [1, 2]; data.sidegate.mixed.double(n)", "data.sidegate.mixed.none"} {
+		out, err := exec.CommandContext(t.Context(), opa, "eval", "--data", "testdata/mixed/mixed.rego", query).Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		results, err := Eval(t.Context(), []string{"testdata/mixed/mixed.rego"}, query, nil, EvalOptions{})
+		if err != nil {
+			t.Fatal(err)
+		}
+		var theirs struct{ Result any }
+		if err := json.Unmarshal(out, &theirs); err != nil {
+			t.Fatal(err)
+		}
+		want, _ := json.Marshal(theirs.Result)
+		text, err := json.Marshal(results)
+		if err != nil {
+			t.Fatal(err)
+		}
+		var ours any
+		if err := json.Unmarshal(text, &ours); err != nil {
+			t.Fatal(err)
+		}
+		if len(results) == 0 {
+			ours = nil
+		}
+		if got, _ := json.Marshal(ours); !bytes.Equal(got, want) {
+			t.Errorf("%s:\n%s\nstock opa:\n%s", query, got, want)
+		}
+	}
+}

@@ -1,0 +1,54 @@
+package daemon
+
+import (
+	"fmt"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/sidegate/sidegate/internal/config"
+)
+
+// Notes tells what is allowed in a configuration and should be known to whoever relies on it: that policies are not
+// enforced, that they come unsigned or may go back, and that they are not here yet.
+func Notes(c *config.Config, now time.Time) []string {
+	var notes []string
+	note := func(key, format string, args ...any) {
+		notes = append(notes, fmt.Sprintf("%s: %s: %s", c.Position(key), key, fmt.Sprintf(format, args...)))
+	}
+	if until := c.Policy.ObserveUntil; c.Policy.Mode == "observe" {
+		date := until.UTC().Format(time.RFC3339)
+		if now.Before(until) {
+			note("policy.mode", "OBSERVE MODE until %s: what the policy denies runs all the same, and is marked would_deny; set it to enforce to end this now", date)
+		} else {
+			note("policy.mode", "observe mode is over since %s: the policy is enforced; set it to enforce", date)
+		}
+	}
+	from := persistence(c)
+	for _, name := range slices.Sorted(maps.Keys(bundlesOf(c.Policy))) {
+		key, bundle := "policy.opa.bundles."+name, member(bundlesOf(c.Policy), name)
+		if bundle["signing"] == nil {
+			note(key, "the bundle is taken without a signature: whoever controls the server, or the way to it, decides what runs here; add a key to policy.opa.keys and name it in signing.keyid")
+		}
+		if bundle["persist"] == false {
+			note(key, "the bundle is not kept on disk: while its server is down, a gateway that starts answers nothing")
+		} else if _, err := os.Stat(filepath.Join(from, "bundles", name, "bundle.tar.gz")); os.IsNotExist(err) {
+			note(key, "no bundle is kept here yet: until its server has answered once, a gateway answers nothing")
+		}
+	}
+	if names := c.Policy.AllowRollback; len(names) > 0 {
+		note("policy.allow_rollback", "%s may go back to an older revision; take the name out once that is done", strings.Join(names, ", "))
+	}
+	return notes
+}
+
+// persistence is where a gateway keeps remote bundles.
+func persistence(c *config.Config) string {
+	if dir, _ := c.Policy.OPA["persistence_directory"].(string); dir != "" {
+		return dir
+	}
+	return filepath.Join(c.StateDir, "policy")
+}
