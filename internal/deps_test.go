@@ -50,13 +50,14 @@ var (
 		"internal/auth", "internal/callback", "internal/config", "internal/egress", "internal/jobs", "internal/journal", "internal/shell",
 		"executor", "policy", "wasm",
 	}
-	embedded = []string{"policies", "schemas"} // files that programs carry, and no code
+	embedded = []string{"policies", "schemas", "sdk"} // files that programs carry
 )
 
 const (
 	leafWhy    = "a leaf imports no other part: what it needs of one, internal/daemon or gateway passes in"
 	outsideWhy = "it looks at Sidegate from outside, as a caller does"
 	dataWhy    = "it is data"
+	guestWhy   = "guests run outside the gateway"
 )
 
 var rooms = slices.Concat(
@@ -65,12 +66,13 @@ var rooms = slices.Concat(
 		{"internal/daemon", slices.Concat([]string{"gateway"}, leaves, embedded), []string{"internal/trial"}, "it wires everything below the command line"},
 		{"gateway", leaves, embedded, "it stands between the daemon and the leaves"},
 		{"internal/trial", []string{"internal/auth"}, nil, outsideWhy},
+		{"internal/seed", nil, nil, "it is for tests"},
 		{"demo", []string{"internal/auth", "internal/trial"}, nil, outsideWhy},
 		{"bench", []string{"internal/auth", "internal/trial"}, nil, outsideWhy},
 		{"policies", nil, nil, dataWhy},
 		{"schemas", nil, nil, dataWhy},
-		{"plugins", nil, nil, "guests run outside the gateway"},
-		{"sdk", nil, nil, "guests run outside the gateway"},
+		{"plugins", []string{"sdk"}, nil, guestWhy},
+		{"sdk", nil, nil, guestWhy},
 	},
 	leafRooms(),
 )
@@ -78,9 +80,12 @@ var rooms = slices.Concat(
 func leafRooms() []room {
 	all := make([]room, len(leaves))
 	for i, name := range leaves {
-		all[i] = room{name: name, why: leafWhy}
-		if name == "policy" {
-			all[i].may = embedded // the schemas and the library belong to it
+		all[i] = room{name: name, tests: []string{"internal/seed"}, why: leafWhy}
+		switch name {
+		case "policy":
+			all[i].may = []string{"policies", "schemas"} // the library and the schemas belong to it
+		case "wasm":
+			all[i].tests = []string{"internal/seed", "sdk"} // its templates are built and run
 		}
 	}
 	return all
@@ -280,7 +285,11 @@ func TestWallsAreSeen(t *testing.T) {
 		{"cmd/sidegate/a_test.go", module + "/internal/trial", ""},
 		{"cmd/sidegate/a.go", module + "/internal/trial", "cmd may not import internal/trial: commands reach the gateway through internal/daemon, or use a leaf offline"},
 		{"demo/main.go", module + "/gateway", "demo may not import gateway: " + outsideWhy},
-		{"plugins/redact/a.go", module + "/wasm", "plugins may not import wasm: guests run outside the gateway"},
+		{"plugins/redact/a.go", module + "/wasm", "plugins may not import wasm: " + guestWhy},
+		{"plugins/redact/a.go", module + "/sdk/go/sidegate", ""},
+		{"sdk/a.go", module + "/plugins/redact", "sdk may not import plugins: " + guestWhy},
+		{"wasm/fixture/a_test.go", module + "/sdk", ""},
+		{"wasm/fixture/a.go", module + "/sdk", "wasm may not import sdk: " + leafWhy},
 		{"internal/util/a.go", "fmt", "NO ROOM internal/util"},
 		{"a.go", "fmt", "NO ROOM ."},
 		{"gateway/a.go", module + "/internal/util", "it is in no room of the table in internal/deps_test.go"},

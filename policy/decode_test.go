@@ -10,6 +10,8 @@ import (
 
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/util"
+
+	"github.com/sidegate/sidegate/internal/seed"
 )
 
 // decodeJSON decodes as an evaluation's answer, which holds json.Number.
@@ -189,6 +191,9 @@ func FuzzDecode(f *testing.F) {
 		withObligations(`{"max_output": "000000000000001B"}`), `{"allow": true, "allow": false, "grants": [], "reasons": [], "obligations": {}}`,
 		`{"allow": false, "grants": ["a"], "reasons": ["b"], "obligations": {"run_as": "é"}}`,
 	} {
+		f.Add(text)
+	}
+	for _, text := range seed.Corpus(f, "FuzzDecode") {
 		f.Add(text)
 	}
 	f.Fuzz(func(t *testing.T, text string) {

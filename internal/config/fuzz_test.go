@@ -7,6 +7,8 @@ import (
 	"reflect"
 	"slices"
 	"testing"
+
+	"github.com/sidegate/sidegate/internal/seed"
 )
 
 // FuzzParse holds that any bytes give either a configuration whose promises are
@@ -24,6 +26,9 @@ func FuzzParse(f *testing.F) {
 		"host: {labels: {\"a.b\": c, a: {b: c}}}\n" + oneClient, "!!map {}", "listen: [unix:/x]\n" + oneClient, "# c\n\n\n# d\nhost:\n  # e\n",
 		"policy: {opa: {a: [1, {b: ~}]}}\n" + oneClient, "\"\\x63lients\": []", "limits: {rate: 1.0000000001}\n" + oneClient,
 	} {
+		f.Add([]byte(text))
+	}
+	for _, text := range seed.Corpus(f, "FuzzParse") {
 		f.Add([]byte(text))
 	}
 	dir := newDir(f)

@@ -5,11 +5,13 @@ import (
 	"slices"
 	"testing"
 	"unicode/utf8"
+
+	"github.com/sidegate/sidegate/internal/seed"
 )
 
 // FuzzAnalyze holds what every analysis promises, for any input.
 func FuzzAnalyze(f *testing.F) {
-	for _, command := range corpus(f) {
+	for _, command := range append(corpus(f), seed.Corpus(f, "FuzzAnalyze")...) {
 		f.Add(command)
 	}
 	for _, command := range []string{"a=(b [1]=c) d", "cat <<-E\n\ta $(b)\n\tE\n", "env -i A=1 find . -exec bash -c 'a|b' {} +", "export A=$'\\x41' && coproc x { y; }", "[[ a == @(b) ]]"} {
