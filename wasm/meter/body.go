@@ -1,0 +1,245 @@
+package meter
+
+// A body rewrites functions, one after the other. It follows the heights of the operand
+// stack and of the label stack, which is enough to find what a function costs and how large
+// its frame is; types are left to the engine's validator, which sees the result.
+type body struct {
+	*module
+	r        reader
+	function int // index among the defined functions
+	locals   int // with parameters; the meter's two come after them
+
+	to     []byte // the rewritten instructions
+	copied int    // offset in the module up to which to is complete
+
+	cached    bool // the fuel is in a local
+	quietLoop bool // there is a loop without calls
+
+	labels   []label
+	segments []segment
+	height   int  // of the operand stack
+	dead     bool // the instruction cannot be reached
+	calls    int
+	checks   int // that were written
+	others   int // instructions so far that change variables other than locals
+	frame    frame
+}
+
+// A label is a structured control instruction that is open.
+type label struct {
+	op              byte // opBlock, opLoop, opIf, opElse; opBlock for the function itself
+	base            int  // height of the operand stack below the parameters
+	params, results int
+	segment         int  // that the code after the end belongs to
+	cost            int  // of the longest way to the end within that segment, -1 if there is none
+	entry           int  // cost at the if
+	entryDead       bool // the if cannot be reached
+	assigned        int  // assignments to locals before the block
+	ways            int  // to the end, or back to the loop
+	from            int  // the last branch among them
+	calls           int  // in the function before the block
+	others          int  // instructions before the block that change variables other than locals
+}
+
+// A segment is code that one check pays for: the function outside its loops, or a loop
+// outside the loops in it. Nothing in a segment runs twice between two checks, because only
+// the branch to a loop goes back. Its price is the longest way through it, counted in instructions.
+type segment struct {
+	cost    int // of the longest way to this instruction
+	longest int
+	patch   int // where in body.to the price of a loop is filled in
+}
+
+// rewrite reads the function whose code is left in r, which begins at the locals.
+func (b *body) rewrite(r reader, function int, cached bool) {
+	signature := b.types[b.functions[b.imported+function]]
+	r.function = b.imported + function
+	*b = body{module: b.module, r: r, function: function, to: b.to[:0], cached: cached, labels: b.labels[:0], segments: b.segments[:0]}
+	b.frame.reset(signature)
+	b.readLocals(len(signature.Params))
+	b.copied = b.r.p
+	b.segments = append(b.segments, segment{cost: entryCost})
+	b.labels = append(b.labels, label{op: opBlock, results: len(signature.Results), cost: -1})
+	for b.r.err == nil && len(b.labels) > 0 {
+		b.instruction()
+	}
+	if b.r.err == nil && b.r.left() > 0 {
+		b.r.malformed(b.r.p, "%d bytes after the end of the function", b.r.left())
+	}
+	b.limitCompiler(r.p)
+}
+
+// limitCompiler refuses what would keep the engine's compiler busy for minutes.
+func (b *body) limitCompiler(start int) {
+	values := b.frame.count(b.checks + 1)
+	loads := b.others * len(b.out.Globals)
+	if !b.cached {
+		b.totalValues += values
+	}
+	switch {
+	case values > maxValues:
+		b.r.failAt(start, ErrLimit, "a function of about %d values, among them those of locals where branches meet: at most %d are allowed", values, maxValues)
+	case b.totalValues > maxTotalValues:
+		b.r.failAt(start, ErrLimit, "about %d values in all functions so far: at most %d are allowed", b.totalValues, maxTotalValues)
+	case loads > maxGlobalLoads:
+		b.r.failAt(start, ErrLimit, "a function of %d calls in a module of %d mutable globals: at most %d, multiplied, are allowed", b.others, len(b.out.Globals), maxGlobalLoads)
+	}
+}
+
+// readLocals reads the declarations, which are runs of one type each.
+func (b *body) readLocals(params int) {
+	r := &b.r
+	total := int64(params)
+	for runs := r.count("runs of locals", b.config.MaxLocals); runs > 0 && r.err == nil; runs-- {
+		start := r.p
+		n := r.u32()
+		t := valueType(r)
+		total += int64(n)
+		if total > int64(b.config.MaxLocals) {
+			r.failAt(start, ErrLimit, "%d locals: at most %d are allowed", total, b.config.MaxLocals)
+			return
+		}
+		b.frame.declare(int(n), t)
+	}
+	b.locals = int(total)
+	if b.cached {
+		return // counted already
+	}
+	if b.totalLocals += b.locals; b.totalLocals > maxTotalLocals {
+		r.failAt(r.p, ErrLimit, "%d locals in all functions so far: at most %d are allowed", b.totalLocals, maxTotalLocals)
+	}
+}
+
+// flush copies the instructions before offset p as they are.
+func (b *body) flush(p int) {
+	b.to = append(b.to, b.r.b[b.copied:p]...)
+	b.copied = p
+}
+
+// instruction reads one instruction and writes it, with a check where one is due.
+func (b *body) instruction() {
+	r := &b.r
+	start := r.p
+	op := r.byte()
+	in := &instructions[op]
+	if !b.dead {
+		b.segments[len(b.segments)-1].cost++
+	}
+	switch in.immediate {
+	case immNone:
+	case immLocal:
+		b.local(op)
+	case immMemory:
+		b.memoryArgument()
+	case immI32:
+		r.signed(32)
+	case immI64:
+		r.signed(64)
+	case immF32:
+		r.bytes(4)
+	case immF64:
+		r.bytes(8)
+	case immGlobal:
+		if i := b.globalIndex(r); op == opGlobalSet {
+			b.others++
+		} else {
+			b.frame.readGlobal(i)
+		}
+	case immControl:
+		b.control(op, start)
+		return
+	case immTable:
+		r.u32()
+		if op == opTableSet {
+			b.out.MutatesTables = true
+		}
+	case immMemoryIndex:
+		b.memoryIndex()
+		if op == opMemoryGrow {
+			b.chargeGrow(start)
+		}
+	case immSelect:
+		for n := r.count("types of a select", maxArity); n > 0 && r.err == nil; n-- {
+			valueType(r)
+		}
+	case immRefNull:
+		b.referenceType(r)
+	case immRefFunc:
+		b.renumber(start, op)
+	case immPrefix:
+		b.prefixed(op, start)
+		return
+	default:
+		b.unsupported(op, start)
+		return
+	}
+	if in.value && !b.dead {
+		b.frame.values++
+	}
+	b.apply(in.effect)
+}
+
+// apply changes the height of the operand stack.
+func (b *body) apply(e effect) {
+	b.pop(int(e.pops))
+	b.push(int(e.pushes))
+}
+
+func (b *body) pop(n int) {
+	if b.dead {
+		return
+	}
+	b.height -= n
+	if b.height < b.labels[len(b.labels)-1].base {
+		b.r.malformed(b.r.p, "the operand stack has too few values")
+		return
+	}
+}
+
+func (b *body) push(n int) {
+	if !b.dead {
+		b.height += n
+	}
+}
+
+func (b *body) local(op byte) {
+	start := b.r.p
+	i := b.r.u32()
+	if int64(i) >= int64(b.locals) {
+		b.r.malformed(start, "unknown local %d", i)
+		return
+	}
+	if op != opLocalGet && !b.dead {
+		b.frame.assigned++
+	}
+}
+
+func (b *body) memoryArgument() {
+	start := b.r.p
+	if align := b.r.u32(); align >= 32 {
+		if align&^63 == 64 {
+			b.r.failAt(start, ErrUnsupported, "an access to a numbered memory (multi-memory) is not supported")
+			return
+		}
+		b.r.malformed(start, "alignment 2**%d", align)
+		return
+	}
+	b.r.u32()
+}
+
+// memoryIndex reads the number of a memory, which the format keeps as one zero byte.
+func (b *body) memoryIndex() {
+	start := b.r.p
+	if i := b.r.byte(); i != 0 {
+		b.r.failAt(start, ErrUnsupported, "memory %#x: more than one memory (multi-memory) is not supported", i)
+	}
+}
+
+// renumber writes an instruction whose only immediate is a function.
+func (b *body) renumber(start int, op byte) uint32 {
+	i := b.functionIndex(&b.r)
+	b.flush(start)
+	b.to = appendUint(append(b.to, op), b.shifted(i))
+	b.copied = b.r.p
+	return i
+}
