@@ -1,0 +1,55 @@
+package wasm
+
+import (
+	"cmp"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"syscall"
+)
+
+// maxModule bounds the file of a module where its limits do not.
+const maxModule = 64 << 20
+
+// readModule reads the file of a plugin and returns it with its digest, which is right.
+func readModule(p *Plugin) (binary []byte, digest string, err error) {
+	// O_NONBLOCK: a pipe in place of the file must not hold up everything.
+	f, err := os.OpenFile(p.Path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, "", err
+	}
+	defer f.Close()
+	info, err := f.Stat()
+	most := cmp.Or(p.Limits.Module, maxModule)
+	switch {
+	case err != nil:
+		return nil, "", err
+	case !info.Mode().IsRegular():
+		return nil, "", errors.New("is not a regular file")
+	case p.Digest == "" && info.Mode().Perm()&0o002 != 0:
+		return nil, "", errors.New("can be written by everybody on this host: take that away (chmod o-w), or give its digest")
+	}
+	binary, err = io.ReadAll(io.LimitReader(f, most+1))
+	switch {
+	case err != nil:
+		return nil, "", err
+	case int64(len(binary)) > most:
+		return nil, "", fmt.Errorf("is larger than the %d bytes that its limits allow", most)
+	}
+	sum := sha256.Sum256(binary)
+	digest = "sha256:" + hex.EncodeToString(sum[:])
+	if p.Digest != "" && p.Digest != digest {
+		return nil, "", &DigestError{Want: p.Digest, Got: digest}
+	}
+	return binary, digest, nil
+}
+
+// DigestError is a file that is not the one that was configured.
+type DigestError struct{ Want, Got string }
+
+func (e *DigestError) Error() string {
+	return fmt.Sprintf("has the digest %s, not %s as configured", e.Got, e.Want)
+}
