@@ -144,3 +144,12 @@ test_ids_are_places if {
 	swapped := testing.with_shell(plain, {"commands": [testing.command(1, ["ls"]), testing.command(0, ["ls"])]})
 	not sidegate.allow with input as swapped with grants.covers as both
 }
+
+# One command without redirects and assignments does not speak for another.
+test_what_stands_at_one_command_of_several if {
+	written := testing.pipeline([["ls"], ["wc"]])
+	allowed(written)
+	every change in [{"redirects": [testing.redirect("write", ">", "/srv/x")]}, {"assignments": [testing.assignment("EDITOR", "vi")]}] {
+		not allowed(testing.first(written, change))
+	}
+}

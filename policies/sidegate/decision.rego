@@ -9,6 +9,7 @@ package sidegate
 
 import data.sidegate.denials
 import data.sidegate.grants
+import data.sidegate.lib.paths
 import data.sidegate.reasons
 
 # METADATA
@@ -24,16 +25,14 @@ default decision := {
 decision := {"allow": true, "grants": names, "reasons": [], "obligations": obligations} if {
 	allow
 	names := sort({grant.name | some grant in grants.covers})
-}
-
-decision := {"allow": false, "grants": [], "reasons": reasons.list, "obligations": {}} if not allow
+} else := {"allow": false, "grants": [], "reasons": reasons.list, "obligations": {}} if not allow
 
 default allow := false
 
 allow if {
 	analyzed
 	commands_covered
-	directories_known
+	paths.bases # known: the words of a `cd` may not tell where the commands run
 	workdir_allowed
 	env_allowed
 	assignments_allowed

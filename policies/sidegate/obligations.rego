@@ -11,14 +11,18 @@ import data.sidegate.lib.redirects
 obligations := {
 	"mode": mode,
 	"filesystem": {
-		"read": sort(({root | some need in needs; some root in need.read} | paths.bases) - {""}),
+		"read": sort({root | some need in needs; some root in need.read} | directories),
 		"write": sort({root | some need in needs; some root in need.write}),
 	},
-	"network": network,
+	# In the order of the alphabet, what allows more comes first.
+	"network": min({"none"} | ({"full", "netlink"} & {grant.network | some grant in granted})),
 	"env": {
-		"set": object.union_n([grant.env | some grant in grants.covers]),
+		"set": object.union_n([grant.env | some grant in granted]),
 		"pass": sort(object.keys(input.request.env)),
 	},
+} if {
+	granted := grants.covers
+	directories := {base | some base in paths.bases; base != ""}
 }
 
 # METADATA
@@ -30,13 +34,7 @@ default mode := "shell"
 
 mode := "direct" if {
 	input.shell.class == "simple"
-	not only_builtin
-}
-
-only_builtin if {
-	some command in input.shell.commands
-	command.builtin == true
-	is_null(command.resolved_path)
+	[command | some command in input.shell.commands; command.builtin == true; is_null(command.resolved_path)] == []
 }
 
 # METADATA
@@ -47,14 +45,4 @@ needs := grants.covers if {
 	some command in input.shell.commands
 	some redirect in command.redirects
 	need := redirects.needs(input.client.roles, redirect)
-}
-
-default network := "none"
-
-network := "full" if {
-	some grant in grants.covers
-	grant.network == "full"
-} else := "netlink" if {
-	some grant in grants.covers
-	grant.network == "netlink"
 }

@@ -76,3 +76,14 @@ test_grants_may_leave_out_what_they_do_not_need if {
 	found.obligations.network == "none"
 	found.obligations.filesystem == {"read": ["/srv/app"], "write": []}
 }
+
+# A kind of network that there is not gives none.
+test_an_unknown_network if {
+	spec := {"commands": {"x": {"network": "all"}, "y": {"network": "netlink"}, "z": {"network": "full"}}}
+	x := testing.with_client(testing.simple(["x"]), {"roles": ["other"]})
+	sidegate.obligations.network == "none" with input as x with sidegate.roles.other as spec
+	xy := testing.with_client(testing.pipeline([["x"], ["y"]]), {"roles": ["other"]})
+	sidegate.obligations.network == "netlink" with input as xy with sidegate.roles.other as spec
+	xyz := testing.with_client(testing.pipeline([["x"], ["y"], ["z"]]), {"roles": ["other"]})
+	sidegate.obligations.network == "full" with input as xyz with sidegate.roles.other as spec
+}

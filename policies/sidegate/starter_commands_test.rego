@@ -47,18 +47,18 @@ test_sort_uniq_cut_wc if {
 }
 
 test_stat_df_du if {
-	all_allowed([["stat", "-c", "%s", "/var/log/x"], ["df", "-hT"], ["df", "-h", "/srv"], ["du", "-sh", "/var/log"], ["du", "-hd1", "/srv"]])
-	all_denied([["stat", "/etc/shadow"], ["stat", "-c", "%99999999s", "x"], ["stat"], ["df", "/root"], ["du", "--files0-from=x"], ["du", "-X", "/etc/shadow", "."], ["du", "-X/etc/shadow", "."], ["du", "-L", "/srv"], ["du", "/"]])
+	all_allowed([["stat", "-c", "%s", "/var/log/x"], ["df", "-hT"], ["df", "-h", "/srv"], ["df", "-BG", "/"], ["df", "."], ["du", "-sh", "/var/log"], ["du", "-hd1", "/srv"]])
+	all_denied([["stat", "/etc/shadow"], ["stat", "-c", "%99999999s", "x"], ["stat"], ["df", "/root"], ["df", "/srv/../etc"], ["df", "../../etc"], ["df", "-B", ""], ["du", "--files0-from=x"], ["du", "-X", "/etc/shadow", "."], ["du", "-X/etc/shadow", "."], ["du", "-L", "/srv"], ["du", "/"]])
 }
 
 test_system if {
-	all_allowed([["free", "-m"], ["uptime"], ["id"], ["id", "root"], ["whoami"], ["hostname", "-f"], ["uname", "-a"], ["ps", "aux"], ["ps", "-ef"], ["ps", "-eo", "pid,cmd", "--sort=-%mem"], ["ps", "-p", "1"]])
+	all_allowed([["free", "-m"], ["uptime"], ["id"], ["id", "root"], ["whoami"], ["hostname", "-f"], ["uname", "-a"], ["ps", "aux"], ["ps", "-ef"], ["ps", "-eo", "pid,cmd", "--sort=-%mem"], ["ps", "-p", "1"], ["ps", "-p", "1", "-o", "comm="], ["ps", "-C", "nginx"], ["ps", "-aux"], ["ps", "-efww"]])
 	all_denied([["hostname", "x"], ["hostname", "-F", "/srv/x"], ["hostname", "-F/srv/x"], ["hostname", "-b", "x"], ["whoami", "x"], ["uptime", "x"], ["id", "-x"], ["id", "a", "b"], ["uname", "x"], ["free", "-s", "x"]])
 }
 
 # The letter e of BSD's ps, also in what falls back to BSD's reading, shows environments.
 test_ps_shows_no_environment if {
-	all_denied([["ps", "auxe"], ["ps", "e"], ["ps", "-auxe"], ["ps", "-ef", "-x"], ["ps", "aux", "e"], ["ps", "-o", "environ"], ["ps", "-eo", "pid,environ"], ["ps", "-ue"], ["ps", "-p", "1e"], ["ps", "--", "e"], ["ps", "-ef", "-o", "pid,args"], ["ps", "-o", "pid", "-p", "1", "-F"], ["ps", "-leo", "pid"]])
+	all_denied([["ps", "auxe"], ["ps", "e"], ["ps", "-auxe"], ["ps", "-ef", "-x"], ["ps", "aux", "e"], ["ps", "-o", "environ"], ["ps", "-eo", "pid,environ"], ["ps", "-ue"], ["ps", "-p", "1e"], ["ps", "--", "e"], ["ps", "-ef", "-o", "pid,args"], ["ps", "-o", "pid", "-p", "1", "-F"], ["ps", "-leo", "pid"], ["ps", "-aux", "-e"], ["ps", "-ef", "-aux"], ["ps", "-ax", "-A"], ["ps", "-e", "-C", ""], ["ps", "-C", "a,e"], ["ps", "-o", "pid=,environ"]])
 }
 
 test_date if {
@@ -83,23 +83,23 @@ test_relative_paths_after_cd if {
 }
 
 test_ss_and_ip if {
-	all_allowed([["ss", "-tulnp"], ["ss", "-s"], ["ip", "addr"], ["ip", "a"], ["ip", "-br", "-4", "addr", "show", "dev", "eth0"], ["ip", "route", "get", "192.0.2.1"], ["ip", "-s", "link", "show", "eth0"]])
-	all_denied([["ss", "-F", "/etc/shadow"], ["ss", "-tF", "/etc/shadow"], ["ss", "-F/etc/shadow"], ["ss", "--filter=/etc/shadow"], ["ss", "-K"], ["ss", "-D", "x"], ["ss", "-E"], ["ss", "-N", "x"], ["ip", "link", "set", "eth0", "down"], ["ip", "addr", "add", "192.0.2.1/24", "dev", "eth0"], ["ip", "addr", "flush", "dev", "eth0"], ["ip", "-b", "/etc/shadow"], ["ip", "-batch", "x", "addr"], ["ip", "-n", "x", "addr"], ["ip", "netns", "exec", "x", "sh"], ["ip", "--", "addr"], ["ip", "vrf", "exec", "x", "sh"], ["ip", "route", "del", "default"], ["ip"]])
+	all_allowed([["ss", "-tulnp"], ["ss", "-s"], ["ss", "-tn", "state", "established"], ["ss", "-t", "( dport = :443 or sport = :443 )"], ["ss", "dst", "192.0.2.0/24"], ["ip", "-c", "rule"], ["ip", "addr"], ["ip", "a"], ["ip", "-br", "-4", "addr", "show", "dev", "eth0"], ["ip", "route", "get", "192.0.2.1"], ["ip", "-s", "link", "show", "eth0"]])
+	all_denied([["ss", "-F", "/etc/shadow"], ["ss", "-tF", "/etc/shadow"], ["ss", "-F/etc/shadow"], ["ss", "--filter=/etc/shadow"], ["ss", "-K"], ["ss", "-D", "x"], ["ss", "-E"], ["ss", "-N", "x"], ["ss", "cgroup", "/etc/x"], ["ss", "-K", "state", "all"], ["ip", "rule", "add", "from", "all"], ["ip", "rule", "x"], ["ip", "link", "set", "eth0", "down"], ["ip", "addr", "add", "192.0.2.1/24", "dev", "eth0"], ["ip", "addr", "flush", "dev", "eth0"], ["ip", "-b", "/etc/shadow"], ["ip", "-batch", "x", "addr"], ["ip", "-n", "x", "addr"], ["ip", "netns", "exec", "x", "sh"], ["ip", "--", "addr"], ["ip", "vrf", "exec", "x", "sh"], ["ip", "route", "del", "default"], ["ip"]])
 }
 
 test_services if {
-	all_allowed([["systemctl", "status", "nginx", "--no-pager"], ["systemctl", "--no-pager", "status", "-n50", "nginx.service"], ["systemctl", "is-active", "nginx"], ["journalctl", "-u", "nginx", "-n", "50", "--no-pager"], ["journalctl", "--no-pager", "--since", "1 hour ago", "-p", "err"]])
-	all_denied([["systemctl", "status", "nginx"], ["systemctl", "status", "nginx", "--no-page"], ["systemctl", "status", "--", "nginx", "--no-pager"], ["systemctl", "restart", "nginx"], ["systemctl", "-H", "x", "status", "--no-pager"], ["systemctl", "status", "-Hx", "--no-pager"], ["systemctl", "edit", "nginx"], ["systemctl", "is-active"], ["systemctl", "show", "nginx", "--no-pager"], ["systemctl"], ["journalctl", "-u", "nginx"], ["journalctl", "--no-pager", "-D", "/srv"], ["journalctl", "--no-pager", "--file=/etc/shadow"], ["journalctl", "--no-pager", "--vacuum-time=1s"], ["journalctl", "--no-pager", "--cursor-file=/srv/x"], ["journalctl", "--no-pager", "--rotate"], ["journalctl", "--no-pager", "/dev/sda"]])
+	all_allowed([["systemctl", "status", "nginx", "--no-pager"], ["systemctl", "--no-pager", "status", "-n50", "nginx.service"], ["systemctl", "is-active", "nginx"], ["journalctl", "-u", "nginx", "-n", "50", "--no-pager"], ["journalctl", "--no-pager", "--since", "1 hour ago", "-p", "err"], ["journalctl", "--no-pager", "-xe", "_COMM=sshd"], ["journalctl", "--no-pager", "-b", "-1", "--lines", "5"], ["systemctl", "list-units", "--failed", "--no-pager"], ["systemctl", "show", "x", "-p", "MainPID", "--no-pager"], ["systemctl", "is-system-running"]])
+	all_denied([["systemctl", "status", "nginx"], ["systemctl", "status", "nginx", "--no-page"], ["systemctl", "status", "--", "nginx", "--no-pager"], ["systemctl", "restart", "nginx"], ["systemctl", "-H", "x", "status", "--no-pager"], ["systemctl", "status", "-Hx", "--no-pager"], ["systemctl", "edit", "nginx"], ["systemctl", "is-active"], ["systemctl", "show", "nginx", "--no-pager"], ["systemctl", "show", "nginx", "--no-pager", "-p", "Id,Environment"], ["systemctl", "show", "nginx", "--no-pager", "-p", "Id", "-p", "ExecStart"], ["systemctl", "show", "nginx", "-p", "Id"], ["systemctl", "list-units"], ["systemctl", "set-default", "x"], ["systemctl"], ["journalctl", "-u", "nginx"], ["journalctl", "--no-pager", "-D", "/srv"], ["journalctl", "--no-pager", "--file=/etc/shadow"], ["journalctl", "--no-pager", "--vacuum-time=1s"], ["journalctl", "--no-pager", "--cursor-file=/srv/x"], ["journalctl", "--no-pager", "--rotate"], ["journalctl", "--no-pager", "/dev/sda"], ["journalctl", "--no-pager", "-b", "/dev/sda"], ["journalctl", "--no-pager", "--boot=/x"], ["journalctl", "--lines", "--no-pager"]])
 }
 
 test_git if {
-	all_allowed([["git", "pull", "--ff-only"], ["git", "status", "-s"], ["git", "status", "--porcelain=v1", "-uno"], ["git", "log", "--oneline", "-5"], ["git", "rev-parse", "--short", "HEAD"]])
-	all_denied([["git", "pull"], ["git", "pull", "--ff-only", "ext::sh -c id"], ["git", "pull", "--ff-only", "--upload-pack=sh"], ["git", "-C", "/tmp", "status"], ["git", "-c", "core.pager=sh", "status"], ["git", "--exec-path=/tmp", "status"], ["git", "--git-dir=/tmp", "status"], ["git", "log"], ["git", "log", "-5"], ["git", "log", "--pretty=short"], ["git", "log", "-p"], ["git", "log", "--output=/srv/x"], ["git", "log", "--ext-diff"], ["git", "push"], ["git", "clean", "-fdx"], ["git", "config", "core.pager", "sh"], ["git", "rev-parse", "--git-path", "x"], ["git", "log", "main"], ["git", "--help"], ["git"]])
+	all_allowed([["git", "pull", "--ff-only"], ["git", "status", "-s"], ["git", "status", "--porcelain=v1", "-uno"], ["git", "log", "--oneline", "-5"], ["git", "rev-parse", "--short=8", "HEAD"], ["git", "--no-pager", "log", "--oneline", "--grep", "-p"]])
+	all_denied([["git", "pull"], ["git", "pull", "--ff-only", "ext::sh -c id"], ["git", "pull", "--ff-only", "--upload-pack=sh"], ["git", "-C", "/tmp", "status"], ["git", "-c", "core.pager=sh", "status"], ["git", "--exec-path=/tmp", "status"], ["git", "--git-dir=/tmp", "status"], ["git", "log"], ["git", "log", "-5"], ["git", "log", "--pretty=short"], ["git", "log", "-p"], ["git", "log", "--output=/srv/x"], ["git", "log", "--ext-diff"], ["git", "push"], ["git", "clean", "-fdx"], ["git", "config", "core.pager", "sh"], ["git", "rev-parse", "--git-path", "x"], ["git", "log", "main"], ["git", "--no-pager", "log"], ["git", "--no-pager", "-p", "log", "--oneline"], ["git", "--help"], ["git"]])
 }
 
 test_tar if {
-	all_allowed([["tar", "czf", "/srv/backup.tgz", "/srv/app"], ["tar", "cf", "a.tar", "x", "/var/log"]])
-	all_denied([["tar", "xf", "/srv/a.tar"], ["tar", "czf", "/etc/a.tgz", "/srv"], ["tar", "czf", "/srv/app/config.php", "/srv/app"], ["tar", "czf", "/srv/a.tgz", "/etc"], ["tar", "czf", "host:/srv/a.tgz", "/srv"], ["tar", "czf", "-", "/srv"], ["tar", "-czf", "/srv/a.tgz", "/srv"], ["tar", "cf", "/srv/a.tar", "/srv", "--checkpoint=1", "--checkpoint-action=exec=sh"], ["tar", "cf", "/srv/a.tar", "/srv", "-I", "sh"], ["tar", "cf", "/srv/a.tar", "-T", "/etc/shadow"], ["tar", "cf", "/srv/a.tar"]])
+	all_allowed([["tar", "czf", "/srv/backup.tgz", "/srv/app"], ["tar", "cf", "a.tar", "x", "/var/log"], ["tar", "-czf", "/srv/a.tgz", "/srv"]])
+	all_denied([["tar", "xf", "/srv/a.tar"], ["tar", "czf", "/etc/a.tgz", "/srv"], ["tar", "czf", "/srv/app/config.php", "/srv/app"], ["tar", "czf", "/srv/a.tgz", "/etc"], ["tar", "czf", "host:/srv/a.tgz", "/srv"], ["tar", "czf", "-", "/srv"], ["tar", "-c", "-f", "/srv/a.tar", "/srv"], ["tar", "-cfI", "/srv/a.tar", "sh", "x"], ["tar", "xf", "-cf", "/srv/a.tar", "x"], ["tar", "-cf", "--", "/srv/a.tar", "x"], ["tar", "-cf", "/srv/a.tar", "-C", "/etc", "x"], ["tar", "-cf", "/srv/a.tar", "-"], ["tar", "cf", "/srv/a.tar", "/srv", "--checkpoint=1", "--checkpoint-action=exec=sh"], ["tar", "cf", "/srv/a.tar", "/srv", "-I", "sh"], ["tar", "cf", "/srv/a.tar", "-T", "/etc/shadow"], ["tar", "cf", "/srv/a.tar"]])
 }
 
 test_nothing_else if {

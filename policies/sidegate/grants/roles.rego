@@ -11,17 +11,32 @@ import data.sidegate.lib.arguments
 import data.sidegate.lib.commands
 import data.sidegate.lib.paths
 import data.sidegate.lib.specs
+import data.sidegate.lib.values
 
 covers contains grant if {
-	some [i, role], read in simple
-	grant := {"name": concat(".", [role, commands.names[i]]), "command": i, "read": read}
+	names := commands.names
+	some role, found in simple
+	some i, held in found
+	held == []
+	grant := {"name": concat(".", [role, names[i]]), "command": i}
 }
 
 covers contains grant if {
+	names := commands.names
+	some role, found in simple
+	some i, held in found
+	held != []
+	read := {root | some roots in held; some root in roots}
+	grant := {"name": concat(".", [role, names[i]]), "command": i, "read": read}
+}
+
+covers contains grant if {
+	names := commands.names
 	some role in input.client.roles
+	count(simple[role]) < count(names)
 	specs_by_name := data.sidegate.roles[role].commands
-	some i, name in commands.names
-	not simple[[i, role]]
+	some i, name in names
+	not simple[role][i]
 	spec := specs_by_name[name]
 	needs := specs.fit(role, spec, commands.words(input.shell.commands[i]))
 	grant := object.union(needs, {"name": concat(".", [role, name]), "command": i})
@@ -42,32 +57,66 @@ covers contains grant if {
 	}
 }
 
-# Most commands of most requests fit their spec in the plainest way: each option is one
-# of `flags` as it is written, and the operands are paths, or none. This settles them
-# all in one go, by the place of the command and the role; the value is what they read. It is
-# specs.fit in short, and only ever finds what that finds: whatever is not as plain as that is
-# left to it. (A rule `simple[[i, role]]` would be worked out for each key that is looked up.)
+# Most commands of most requests fit their spec in the plainest way: options are flags, alone or
+# joined, or have the next word as their value, and the operands are paths, or none. This settles them
+# all in one go, by role and place; the value is the list of the roots that hold each operand. It is
+# specs.fit in short, and only ever finds what that finds: whatever is not as plain as that is left
+# to it. What begins with a dash is here never a value or an operand, so that each word counts
+# once: as a flag, as an option with a value or that value, or as an operand. (A rule
+# `simple[role][i]` would be worked out for each key that is looked up.)
 # regal ignore:prefer-set-or-object-rule
-simple := {[i, role]: read |
+simple := {role: found |
 	some role in input.client.roles
-	specs_by_name := data.sidegate.roles[role].commands
-	some i, name in commands.names
-	spec := specs_by_name[name]
-	object.remove(spec, ["flags", "values", "optional", "never", "number", "operands"]) == {}
-	is_string(object.get(spec, "operands", "none"))
-	argv := input.shell.commands[i].argv
-	count(argv) <= arguments.max_words
-	words := {word | some at, word in argv; at > 0}
-	options := {word | some word in words; startswith(word, "-")}
-	object.subset(object.get(spec, "flags", []), options)
-	object.filter(object.get(spec, "never", {}), options) == {}
-	{option | some option in options; arguments.hides_banned(spec, option)} == set()
-	operands := words - options
-	held := {word: roots |
-		some word in operands
-		spec.operands == "path"
-		roots := paths.within(word, data.sidegate.roles[role].paths)
+	given := data.sidegate.roles[role]
+	found := {i: held |
+		some i, name in commands.names
+		spec := given.commands[name]
+		object.remove(spec, {"flags", "values", "optional", "never", "number", "operands"}) == {}
+		operands := object.get(spec, "operands", "none")
+		plain(operands)
+		argv := input.shell.commands[i].argv
+		words := array.slice(argv, 1, count(argv))
+		banned := object.get(spec, "never", {})
+
+		# One letter, or a long option. What is joined may hide a banned letter.
+		flags := [word |
+			some word in words
+			word in spec.flags
+			regex.match(`\A-(.|-.+)\z`, word)
+			object.get(banned, word, set()) == set()
+		]
+		joined := [word |
+			some word in words
+			regex.match(`\A-[^-].+\z`, word)
+			arguments.joined(spec, word)
+		]
+		taken := {next |
+			some at, word in words
+			type := spec.values[word]
+			regex.match(`\A-(.|-.+)\z`, word)
+			object.get(banned, word, set()) == set()
+			not word in spec.flags
+			next := at + 1
+			not startswith(words[next], "-")
+			values.accept(role, type, words[next]) == {"read": set(), "write": set()}
+		}
+		held := [roots |
+			operands == "path"
+			some at, word in words
+			not startswith(word, "-")
+			not at in taken
+			roots := paths.within(word, given.paths)
+		]
+		number := count(words)
+		number <= 256 # as arguments.max_words
+		number == ((count(flags) + count(joined)) + (2 * count(taken))) + count(held)
 	}
-	count(held) == count(operands)
-	read := union({roots | some roots in held})
+}
+
+# Operands of which there may be none.
+plain(operands) if is_string(operands)
+
+plain(operands) if {
+	is_object(operands)
+	object.keys(operands) == {"type"}
 }

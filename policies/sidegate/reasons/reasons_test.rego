@@ -49,7 +49,7 @@ test_values_and_operands if {
 }
 
 test_subcommands if {
-	simple(["systemctl", "restart", "x"]) == ["command 0 (systemctl restart x) must have one of the subcommands is-active, is-enabled, is-failed, status first: add another under sidegate.roles.readonly.commands.systemctl.subcommands in data.yaml"]
+	simple(["systemctl", "restart", "x"]) == ["command 0 (systemctl restart x) must have one of the subcommands get-default, is-active, is-enabled, is-failed, is-system-running, list-dependencies, list-jobs, list-sockets, list-timers, list-unit-files, list-units, show, status first: add another under sidegate.roles.readonly.commands.systemctl.subcommands in data.yaml"]
 	simple(["systemctl", "status", "x"]) == ["command 0 (systemctl status x) must have the option --no-pager"]
 	contains(simple(["systemctl", "-H", "is-active", "x"])[0], "the option -H, which is not listed")
 	contains(simple(["git", "log", "-p"])[0], "sidegate.roles.readonly.commands.git.subcommands.log.flags")

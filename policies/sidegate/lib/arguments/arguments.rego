@@ -10,7 +10,7 @@
 #   - posix: options end at the first operand (printf)
 #   - words: every option is a whole word, none are joined, and "--" has no
 #     meaning (find, ip)
-#   - literal: there are no options (echo)
+#   - literal: there are no options (echo, tar)
 package sidegate.lib.arguments
 
 # Beyond any honest command line; it bounds the work below.
@@ -164,6 +164,19 @@ hides_banned(spec, word) if {
 	not startswith(word, "--")
 	some letter in split(substring(word, 1, -1), "")
 	spec.never[concat("", ["-", letter])]
+}
+
+# METADATA
+# description: |
+#   Whether a word is nothing but joined letters of options without a value (`-la`). This is
+#   `kind` in short for them, and only ever finds what that finds.
+joined(spec, word) if {
+	not word in spec.flags
+	names := {concat("", ["-", letter]) | some letter in split(substring(word, 1, -1), "")}
+	count([name | some name in names; name in spec.flags]) == count(names)
+	every key in ["never", "optional", "values"] {
+		object.filter(object.get(spec, key, {}), names | {word}) == {}
+	}
 }
 
 # `--name=value` of an option that needs or may have a value.

@@ -154,3 +154,25 @@ test_never_wins_over_listed_letters if {
 	not arguments.hides_banned(careless, "-ri")
 	not arguments.hides_banned(careless, "--rf")
 }
+
+# The short way finds of joined letters what the longer one does, and never more.
+test_joined_letters_in_short if {
+	some_of_all := {
+		"flags": ["-a", "-b", "-c", "-x", "-n", "-I", "-cc", "-5", "--", "-é"],
+		"values": {"-n": "number", "-ba": "text"},
+		"optional": {"-I": ["x"], "-aa": ["x"]},
+		"never": {"-x": "is bad", "-ca": "is bad"},
+		"number": true,
+	}
+	words := [
+		"-ab", "-abc", "-ac", "-ba", "-aa", "-ca", "-cc", "-ax", "-xa", "-an", "-na", "-aI", "-Ia", "-az", "-z", "-55", "-a5", "-5a", "-a-",
+		"-a=b", "-éa", "-aé", "-ccc", "-acb",
+	]
+	short := {word | some word in words; arguments.joined(some_of_all, word)}
+	short == {"-ab", "-abc", "-ac", "-55", "-a5", "-5a", "-a-", "-éa", "-aé", "-ccc", "-acb"}
+	every word in short {
+		arguments.kind(some_of_all, word).kind == "flags"
+	}
+	not arguments.joined({}, "-ab")
+	not arguments.joined({"values": {"-a": "text"}}, "-ab")
+}

@@ -16,18 +16,11 @@ named[name] contains command if {
 # METADATA
 # description: |
 #   The names of the coverable commands by their place in the request. When all are
-#   ordinary, one look at all of them settles what `known` would find for each.
-names := [command.name | some command in input.shell.commands] if {
-	programs.ordinary
-	every command in input.shell.commands {
-		command.kind == "simple"
-		command.name_static == true
-		command.args_static == true
-		command.opaque == null
-		not null in command.argv
-	}
-	contexts := {context | some command in input.shell.commands; some context in command.context}
-	object.subset(data.sidegate.constructs.contexts, contexts)
+#   ordinary, that settles what `known` would find for each, but for their contexts.
+names := programs.ordinary if {
+	allowed := data.sidegate.constructs.contexts
+	found := [context | some command in input.shell.commands; some context in command.context; not context in allowed]
+	found == []
 } else := {i: name |
 	some i, command in input.shell.commands
 	known(command)

@@ -55,7 +55,7 @@ resolve(word) := {absolute([], steps.names)} if {
 #   private one, and wherever a `cd` takes it. Undefined when a `cd` goes to a
 #   place that only the shell knows.
 bases := {input.request.workdir} if {
-	not changes_directory
+	[command | some command in input.shell.commands; command.name == "cd"] == []
 } else := {input.request.workdir} | {absolute([], steps.names) | some steps in moves} if {
 	targets := [command.argv[count(command.argv) - 1] |
 		some command in input.shell.commands
@@ -69,13 +69,16 @@ bases := {input.request.workdir} if {
 	count(moves) == count(targets)
 }
 
-changes_directory if {
-	some command in input.shell.commands
-	command.name == "cd"
+# METADATA
+# scope: document
+# description: |
+#   Whether a cleaned path is the root or lies below it. `/srv-evil` is not below `/srv`. (The
+#   first way is the cheaper one, and left to the second where a root ends in a slash.)
+below(path, root) if {
+	startswith(path, root)
+	substring(trim_prefix(path, root), 0, 1) in {"", "/"}
 }
 
-# METADATA
-# description: Whether a cleaned path is the root or lies below it. `/srv-evil` is not below `/srv`.
 below(path, root) if startswith(concat("", [path, "/"]), concat("", [trim_suffix(root, "/"), "/"]))
 
 # METADATA

@@ -58,22 +58,32 @@ principles := {} if {
 
 # METADATA
 # description: |
-#   Whether every command is a bare name that is the name of its program, too, in a
-#   system directory, and none of those that no role may allow. Nearly every request is
-#   like this, and one look at all of its commands settles what `name` and `principle` say
-#   of each. (A bare name has no slash, so what is left of the path without it is
-#   exactly the directory.)
-ordinary if {
-	every command in input.shell.commands {
-		command.path_kind == "bare"
+#   The names of all commands, in order, when each is ordinary: a plain command of known
+#   words under a bare name, which is that of its program in a system directory, too, and of
+#   none that no role may allow. Nearly every request is like this, and one look at all of its
+#   commands settles what `name` and `principle` say of each. Undefined for all others. (A bare
+#   name has no slash, so what is left of the path without it is exactly the directory.)
+ordinary := names if {
+	principles := data.sidegate.principles
+	names := [command.name |
+		some command in input.shell.commands
+		command.kind == "simple"
+		command.name_static == true
+		command.args_static == true
+		command.opaque == null
 		command.tags == []
+		command.path_kind == "bare"
 		is_string(command.resolved_path)
+		not null in command.argv
 		trim_suffix(command.resolved_path, command.name) in system_directories
-	}
-	names := {command.name | some command in input.shell.commands}
-	stems := {trim_right(name, version_characters) | some name in names}
-	object.filter(data.sidegate.principles, names | stems) == {}
-	not contains(concat(" ", names), ".so")
+
+		# Data has no sets, so this says that there is no entry, whatever it might hold.
+		object.get(principles, command.name, set()) == set()
+	]
+	count(names) == count(input.shell.commands)
+
+	# None is a library, and none has a version that would have to be taken off.
+	not regex.match(`\.so|[0-9.-]( |\z)`, concat(" ", names))
 }
 
 # What the analysis knows of a program by its name.
