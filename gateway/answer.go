@@ -1,5 +1,24 @@
 package gateway
 
+import "context"
+
+// answer is the reply to a call that a plugin answered. Nothing runs; the nonce is spent as if it had. The plugins of the
+// response phase see what they would of a command.
+func (g *Gateway) answer(ctx context.Context, call verified, made transformed) (*outcome, error) {
+	c := g.conclude(made.request, nil, made.answer.Result)
+	if c.withheld != nil { // there is no job, and nothing ran, so there is no end to tell of
+		c.withheld.End = nil
+		c.withheld.Message = "plugin " + made.answer.answeredBy + " answered, and its answer is withheld, because a plugin failed that it has to pass; the gateway's log says why"
+		return nil, c.withheld
+	}
+	c.answeredBy = made.answer.answeredBy
+	if refusal := g.spend(ctx, call); refusal != nil {
+		return nil, refusal
+	}
+	g.log.Info("answered by a plugin, without running", "client", call.principal.Client, "plugin", c.answeredBy)
+	return &outcome{Status: string(statusAnswered), ending: endingOf(nil, c)}, nil
+}
+
 // accepted is the reply to a caller that does not wait.
 func (l *life) accepted() *outcome {
 	return l.outcome("accepted", nil)
@@ -10,7 +29,7 @@ func (l *life) reply() (*outcome, *Error) {
 	if l.refusal != nil {
 		return nil, l.refusal
 	}
-	return l.outcome(string(l.result.Status), endingOf(l.ruling.Load(), l.result)), nil
+	return l.outcome(string(l.conclusion.Status), endingOf(l.ruling.Load(), l.conclusion)), nil
 }
 
 func (l *life) outcome(status string, end *ending) *outcome {

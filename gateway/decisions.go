@@ -2,6 +2,7 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"net/http"
 	"slices"
 
@@ -19,6 +20,10 @@ type decisionReply struct {
 	Obligations policy.Obligations `json:"obligations"`
 	Revision    string             `json:"revision"`
 	Analysis    shell.Analysis     `json:"analysis"`
+
+	ChangedBy  []string `json:"changed_by"`            // plugins that rewrote the request
+	AnsweredBy string   `json:"answered_by,omitempty"` // the plugin that would answer; nothing was decided, and nothing would run
+	Incomplete bool     `json:"incomplete,omitempty"`  // a plugin would have fetched something first, and was not let
 }
 
 // serveDecision answers what would become of a job, and runs nothing. A denial is an answer like any other. The call is
@@ -42,15 +47,42 @@ func (g *Gateway) decide(w http.ResponseWriter, r *http.Request) (*decisionReply
 	if err != nil {
 		return nil, g.turnAway(ctx, call, invalid(err))
 	}
-	ruling, err := g.rule(ctx, g.request(r, call.principal, order))
+	reply, err := g.foresee(ctx, g.request(r, call.principal, order))
 	if err != nil {
 		return nil, g.turnAway(ctx, call, err)
 	}
 	if refusal := g.spend(ctx, call); refusal != nil {
 		return nil, g.turnAway(ctx, call, refusal)
 	}
-	g.log.Info("decided, without running", "client", call.principal.Client, "decision", ruling.id, "allow", ruling.refusal == nil)
-	return replyOf(ruling), nil
+	g.log.Info("decided, without running", "client", call.principal.Client, "decision", reply.DecisionID, "allow", reply.Allow)
+	return reply, nil
+}
+
+// foresee says what would become of a request. The plugins of the request phase see it, and are not let fetch. A plugin's
+// denial is an answer like the policy's.
+func (g *Gateway) foresee(ctx context.Context, req Request) (*decisionReply, error) {
+	made, err := g.transform(ctx, req, true)
+	var denial *Error
+	switch {
+	case errors.As(err, &denial) && denial.DecisionID != "":
+		reply := replyOf(&ruling{id: denial.DecisionID, refusal: denial, analysis: g.judge.analyze(req.Order, "")})
+		reply.ChangedBy, reply.Incomplete = made.request.changedBy(), made.incomplete
+		return reply, nil
+	case err != nil:
+		return nil, err
+	}
+	r := &ruling{id: newID(), analysis: g.judge.analyze(req.Order, "")}
+	if made.answer != nil {
+		r.refusal = &Error{Reasons: []string{}}
+	} else if r, err = g.rule(ctx, made.request); err != nil {
+		return nil, err
+	}
+	reply := replyOf(r)
+	reply.ChangedBy, reply.Incomplete = made.request.changedBy(), made.incomplete
+	if made.answer != nil {
+		reply.AnsweredBy = made.answer.answeredBy
+	}
+	return reply, nil
 }
 
 // replyOf shows a ruling to its caller. Where nothing is allowed the resolved paths are left out: they would tell what

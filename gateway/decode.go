@@ -30,7 +30,7 @@ func decodeJob(body []byte) (Order, error) {
 		{"argv", into(&order.Argv, d.argv)},
 		{"workdir", into(&order.Workdir, d.workdir)},
 		{"env", into(&order.Env, d.envObject)},
-		{"stdin", into(&order.Stdin, d.stdin)},
+		{"stdin", into(&order.Stdin, d.textPointer)},
 		{"timeout", into(&order.Timeout, d.duration)},
 		{"labels", into(&order.Labels, d.labels)},
 		{"callback", func(field string) error {
@@ -51,6 +51,17 @@ func decodeJob(body []byte) (Order, error) {
 type member struct {
 	name string
 	read func(field string) error
+}
+
+// orNull is into for a value that may be null, which leaves what is there.
+func orNull[T any](d decoder, dst *T, read func(field string) (T, error)) func(field string) error {
+	return func(field string) error {
+		if d.dec.PeekKind() == 'n' {
+			_, err := d.dec.ReadToken()
+			return malformed(field, err)
+		}
+		return into(dst, read)(field)
+	}
 }
 
 // into reads a value to where it belongs.

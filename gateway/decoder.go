@@ -18,7 +18,8 @@ type decoder struct{ dec *jsontext.Decoder }
 
 func newDecoder(body []byte) decoder { return decoder{jsontext.NewDecoder(bytes.NewReader(body))} }
 
-// object reads one object and calls field for each name, which must consume its value.
+// object reads one object and calls read for each name, which must consume its value. The name is as it was given: before
+// it is sent back, it has to go through printable.
 func (d decoder) object(field string, read func(name string) error) error {
 	if err := d.open(field, '{', "an object"); err != nil {
 		return err
@@ -28,7 +29,7 @@ func (d decoder) object(field string, read func(name string) error) error {
 		if err != nil {
 			return malformed(field, err)
 		}
-		if err := read(printable(tok.String(), maxName)); err != nil {
+		if err := read(tok.String()); err != nil {
 			return err
 		}
 	}
@@ -51,7 +52,7 @@ func (d decoder) fields(field, prefix string, members []member) (seen map[string
 		for i, m := range members {
 			known[i] = m.name
 		}
-		return &FieldError{prefix + name, "is not a field of this object, which may have: " + strings.Join(known, ", ")}
+		return &FieldError{prefix + printable(name, maxName), "is not a field of this object, which may have: " + strings.Join(known, ", ")}
 	})
 	return seen, err
 }

@@ -20,6 +20,12 @@ const (
 	NotFound           Code = "not_found"
 	MethodNotAllowed   Code = "method_not_allowed"
 	ReplayedNonce      Code = "replayed_nonce"
+	PluginDenied       Code = "denied_by_plugin"
+	PluginUnauthorized Code = "unauthorized_by_plugin"
+	PluginLimited      Code = "limited_by_plugin"
+	PluginUnavailable  Code = "unavailable_by_plugin"
+	PluginFailed       Code = "plugin_failed"
+	ResponseWithheld   Code = "response_withheld"
 	TooLarge           Code = "too_large"
 	RateLimited        Code = "rate_limited"
 	QueueFull          Code = "queue_full"
@@ -41,6 +47,12 @@ var statuses = map[Code]int{
 	NotFound:           http.StatusNotFound,
 	MethodNotAllowed:   http.StatusMethodNotAllowed,
 	ReplayedNonce:      http.StatusConflict,
+	PluginDenied:       http.StatusForbidden,
+	PluginUnauthorized: http.StatusUnauthorized,
+	PluginLimited:      http.StatusTooManyRequests,
+	PluginUnavailable:  http.StatusServiceUnavailable,
+	PluginFailed:       http.StatusForbidden,
+	ResponseWithheld:   http.StatusBadGateway,
 	TooLarge:           http.StatusRequestEntityTooLarge,
 	RateLimited:        http.StatusTooManyRequests,
 	QueueFull:          http.StatusTooManyRequests,
@@ -51,6 +63,14 @@ var statuses = map[Code]int{
 	Internal:           http.StatusInternalServerError,
 }
 
+// pluginCodes are the codes of a plugin's denial, by the number that the plugin gave (wasm/ABI.md).
+var pluginCodes = map[int]Code{
+	http.StatusUnauthorized:       PluginUnauthorized,
+	http.StatusForbidden:          PluginDenied,
+	http.StatusTooManyRequests:    PluginLimited,
+	http.StatusServiceUnavailable: PluginUnavailable,
+}
+
 // Error is a refusal: what the caller is told. Cause stays in the log.
 type Error struct {
 	Code       Code
@@ -58,7 +78,15 @@ type Error struct {
 	Reasons    []string      // why a policy or a ceiling denied; one sentence each
 	DecisionID string        // set once a decision was made
 	RetryAfter time.Duration // set where trying again later is worth it
+	End        *End          // set where a command ran all the same
 	Cause      error         // for the log only, never sent
+}
+
+// End is how a command ended whose output the caller does not get.
+type End struct {
+	JobID    string `json:"job_id"`
+	Status   string `json:"status"`
+	ExitCode int    `json:"exit_code"`
 }
 
 func (e *Error) Error() string {

@@ -67,11 +67,12 @@ func (d decoder) envList(field string) ([]Variable, error) {
 func (d decoder) envObject(field string) ([]Variable, error) {
 	var env environ
 	err := d.object(field, func(key string) error {
-		value, err := d.text(field + "." + key)
+		at := field + "." + printable(key, maxName)
+		value, err := d.text(at)
 		if err != nil {
 			return err
 		}
-		return env.add(field+"."+key, key, value)
+		return env.add(at, key, value)
 	})
 	return env, err
 }
@@ -120,7 +121,8 @@ func (d decoder) argv(field string) ([]string, error) {
 	return argv, err
 }
 
-func (d decoder) stdin(field string) (*string, error) {
+// textPointer reads a string that may also not be there.
+func (d decoder) textPointer(field string) (*string, error) {
 	text, err := d.text(field)
 	return &text, err
 }
@@ -147,12 +149,13 @@ const (
 func (d decoder) labels(field string) (map[string]string, error) {
 	labels := map[string]string{}
 	err := d.object(field, func(key string) error {
-		value, err := d.text(field + "." + key)
+		at := field + "." + printable(key, maxName)
+		value, err := d.text(at)
 		switch {
 		case err != nil:
 			return err
 		case key == "" || len(key) > maxLabel || len(value) > maxLabel:
-			return &FieldError{field + "." + key, "must be a short name with a short value"}
+			return &FieldError{at, "must be a short name with a short value"}
 		case len(labels) == maxLabels:
 			return &FieldError{field, "holds too many labels"}
 		}

@@ -16,6 +16,7 @@ import (
 	"github.com/sidegate/sidegate/internal/journal"
 	"github.com/sidegate/sidegate/internal/shell"
 	"github.com/sidegate/sidegate/policy"
+	"github.com/sidegate/sidegate/wasm"
 )
 
 // Config is what a Gateway is made of. All fields are required unless they say otherwise.
@@ -27,6 +28,8 @@ type Config struct {
 	Journal   *journal.Journal
 	Queue     *jobs.Queue
 	Callbacks *callback.Allowlist
+	// Plugins transform requests, results and callbacks; nil has none.
+	Plugins *wasm.Host
 	// CallbackDue is called after a callback was committed, so that its delivery need not wait for the next look.
 	CallbackDue func()
 
@@ -56,6 +59,7 @@ type Gateway struct {
 	runner      *executor.Runner
 	journal     *journal.Journal
 	queue       *jobs.Queue
+	plugins     *wasm.Host
 	callbackDue func()
 
 	bounds Bounds
@@ -65,10 +69,12 @@ type Gateway struct {
 	log                  *slog.Logger
 	now                  func() time.Time
 
-	rates      sync.Map // client name -> *rate.Limiter; one per configured client
-	closing    atomic.Bool
-	drained    chan struct{}  // closed when nothing runs any more
-	unrecorded sync.WaitGroup // outcomes that wait for the journal
+	rates   sync.Map // client name -> *rate.Limiter; one per configured client
+	closing atomic.Bool
+	// reloadProblem is why the newest edit of the configuration is not in force; nil when it is.
+	reloadProblem atomic.Pointer[string]
+	drained       chan struct{}  // closed when nothing runs any more
+	unrecorded    sync.WaitGroup // outcomes that wait for the journal
 	// The constants of these names, but in tests.
 	finishTries         int
 	bodyTime, replyTime time.Duration
@@ -91,7 +97,7 @@ func New(c Config) (*Gateway, error) {
 		c.Now = time.Now
 	}
 	return &Gateway{
-		verifier: c.Verifier, policy: c.Policy, runner: c.Runner, journal: c.Journal, queue: c.Queue, callbackDue: c.CallbackDue,
+		verifier: c.Verifier, policy: c.Policy, runner: c.Runner, journal: c.Journal, queue: c.Queue, plugins: c.Plugins, callbackDue: c.CallbackDue,
 		judge:  judge{analyzer: c.Analyzer, policy: c.Policy, bounds: c.Bounds, callbacks: c.Callbacks, host: c.Host, available: c.Runner.Check, observe: c.Observe},
 		bounds: c.Bounds, limits: c.Limits,
 		version: c.Version, releaseDate: c.ReleaseDate, log: c.Log, now: c.Now, drained: make(chan struct{}), finishTries: finishTries, bodyTime: bodyTime, replyTime: replyTime,

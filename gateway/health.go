@@ -18,16 +18,19 @@ type Check struct {
 	Name   string `json:"name"`
 	OK     bool   `json:"ok"`
 	Detail string `json:"detail,omitempty"`
+	// note marks a check that says something and does not decide on readiness.
+	note bool
 }
 
 // AdminHandler returns the routes of the admin listener: /healthz says that the process answers, /readyz whether it can
-// do its work, with a reason for each part that cannot.
+// do its work, with a reason for each part that cannot, and /v1/chains in which order plugins run.
 func (g *Gateway) AdminHandler() http.Handler {
 	router := mux.NewRouter()
 	router.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "text/plain; charset=utf-8")
 		_, _ = w.Write([]byte("ok\n"))
 	}).Methods(http.MethodGet, http.MethodHead)
+	router.HandleFunc("/v1/chains", g.serveChains).Methods(http.MethodGet, http.MethodHead)
 	router.HandleFunc("/readyz", g.serveReady).Methods(http.MethodGet, http.MethodHead)
 	return g.boundConnection(router)
 }
@@ -38,7 +41,7 @@ func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 	checks := g.Ready(ctx)
 	ready := true
 	for _, c := range checks {
-		ready = ready && c.OK
+		ready = ready && (c.OK || c.note)
 	}
 	w.Header().Set("Content-Type", "application/json")
 	if !ready {
@@ -73,5 +76,34 @@ func (g *Gateway) Ready(ctx context.Context) []Check {
 	}
 	jobs := g.queue.Stats()
 	queue := Check{Name: "queue", OK: true, Detail: fmt.Sprintf("%d running, %d waiting", jobs.Running, jobs.Waiting)}
-	return []Check{policyCheck, journalCheck, queue, service}
+	return append([]Check{policyCheck, journalCheck, queue, service}, g.notes()...)
+}
+
+// notes are what an operator should know although the gateway works: an edit that was refused, plugins that keep failing.
+func (g *Gateway) notes() []Check {
+	var notes []Check
+	if problem := g.reloadProblem.Load(); problem != nil {
+		notes = append(notes, Check{Name: "reload", Detail: *problem, note: true})
+	}
+	if g.plugins == nil {
+		return notes
+	}
+	for _, p := range g.plugins.Status() {
+		c := Check{Name: "plugin " + p.Name, OK: p.Healthy, note: true}
+		if !p.Healthy {
+			c.Detail = "it keeps failing: " + p.LastFailure
+		}
+		notes = append(notes, c)
+	}
+	return notes
+}
+
+// SetReloadProblem says what is wrong with the newest edit of the configuration, or nil; readiness reports show it.
+func (g *Gateway) SetReloadProblem(err error) {
+	if err == nil {
+		g.reloadProblem.Store(nil)
+		return
+	}
+	text := err.Error()
+	g.reloadProblem.Store(&text)
 }

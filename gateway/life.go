@@ -26,8 +26,8 @@ type life struct {
 	taken chan struct{}   // closed when nobody needs the result any more
 
 	// Valid once ended is closed: the outcome that is on record, or why there is none.
-	result  executor.Result
-	refusal *Error
+	conclusion conclusion
+	refusal    *Error
 }
 
 func (g *Gateway) newLife(request Request) *life {
@@ -44,7 +44,7 @@ func (g *Gateway) accept(ctx context.Context, nonce auth.Nonce, request Request,
 	place, err := g.queue.Reserve()
 	switch {
 	case errors.Is(err, jobs.ErrClosed):
-		return nil, &Error{Code: ShuttingDown, Message: "the gateway is shutting down; try again", RetryAfter: 5 * time.Second}
+		return nil, shuttingDown()
 	case err != nil:
 		return nil, &Error{Code: QueueFull, Message: "executor.queue jobs are waiting already; try again", RetryAfter: 5 * time.Second}
 	}
@@ -206,19 +206,24 @@ func (l *life) execute(ctx context.Context) executor.Result {
 	return *notStarted(err, job)
 }
 
-// end commits the outcome and the callback, and has the callback delivered.
+// end takes the result through the plugins of the response phase (step 9), commits the outcome and the callback (step
+// 10), and has the callback delivered.
 func (l *life) end(result executor.Result) {
 	if result.Ended.IsZero() {
 		result.Started, result.Ended = l.g.now(), l.g.now()
 	}
-	if err := l.g.finish(outcomeOf(l.request, result), l.recorded); err != nil {
+	concluded := l.g.conclude(l.request, l.ruling.Load(), result)
+	if err := l.g.finish(outcomeOf(l.request, concluded), l.recorded); err != nil {
 		l.refusal = &Error{
 			Code: OutcomeNotRecorded, DecisionID: l.decisionID(), Cause: err,
 			Message: fmt.Sprintf("the command ran (%s, exit code %d), but its outcome could not be recorded yet; look at the gateway's disk", result.Status, result.ExitCode),
 		}
 		return
 	}
-	l.result, l.refusal = result, nil
+	l.conclusion, l.refusal = concluded, concluded.withheld
+	if l.refusal != nil {
+		l.refusal.DecisionID = l.decisionID()
+	}
 	l.g.log.Info("job ended", "job", l.request.ID, "client", l.request.Principal.Client, "status", result.Status, "exit_code", result.ExitCode,
 		"duration_ms", result.Ended.Sub(result.Started).Milliseconds())
 	l.recorded()

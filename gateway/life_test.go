@@ -106,8 +106,8 @@ func TestNothingRunsTwice(t *testing.T) {
 	if _, err := os.Stat(ran); err == nil {
 		t.Error("it ran a second time")
 	}
-	if l.result.Status != executor.StatusFailed {
-		t.Errorf("it ended as %+v", l.result)
+	if l.conclusion.Status != executor.StatusFailed {
+		t.Errorf("it ended as %+v", l.conclusion)
 	}
 }
 
@@ -122,8 +122,8 @@ func TestWaitingJobExpires(t *testing.T) {
 	if _, err := os.Stat(ran); err == nil {
 		t.Error("it ran")
 	}
-	if job := l.statusInJournal(t); job.Status != journal.Failed || !strings.Contains(string(l.result.Stderr), "executor.max_timeout") {
-		t.Errorf("the journal says %s, stderr %q", job.Status, l.result.Stderr)
+	if job := l.statusInJournal(t); job.Status != journal.Failed || !strings.Contains(string(l.conclusion.Stderr), "executor.max_timeout") {
+		t.Errorf("the journal says %s, stderr %q", job.Status, l.conclusion.Stderr)
 	}
 }
 
@@ -146,8 +146,8 @@ func TestOutcomeThatIsNotOnRecordIsNotASuccess(t *testing.T) {
 	}
 	l.begun, g.journal = true, closed
 	l.runToEnd(t.Context())
-	if l.refusal == nil || l.refusal.Code != OutcomeNotRecorded || l.result.Status != "" {
-		t.Errorf("the refusal is %v, the result %+v", l.refusal, l.result)
+	if l.refusal == nil || l.refusal.Code != OutcomeNotRecorded || l.conclusion.Status != "" {
+		t.Errorf("the refusal is %v, the result %+v", l.refusal, l.conclusion)
 	}
 	if err := g.Drain(t.Context()); err != nil {
 		t.Fatal(err)

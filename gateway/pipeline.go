@@ -11,11 +11,14 @@ import (
 // runs to its end, is journaled, and its callback is delivered.
 func (g *Gateway) serveShell(w http.ResponseWriter, r *http.Request) {
 	admitted, err := g.admit(w, r)
-	if err != nil {
+	switch {
+	case err != nil:
 		g.reply(w, nil, g.refusal(err))
 		return
-	}
-	if !admitted.request.Wait {
+	case admitted.answered != nil:
+		g.reply(w, admitted.answered, nil)
+		return
+	case !admitted.request.Wait:
 		g.reply(w, admitted.accepted(), nil)
 		return
 	}
@@ -27,7 +30,7 @@ func (g *Gateway) serveShell(w http.ResponseWriter, r *http.Request) {
 	case <-admitted.left:
 		g.reply(w, nil, admitted.postponed())
 	case <-r.Context().Done():
-		g.abandoned(admitted)
+		g.abandoned(admitted.life)
 	}
 }
 
@@ -38,36 +41,57 @@ type verified struct {
 	body      []byte
 }
 
-// admit takes a request as far as its acceptance: verified, decoded, decided, committed, and given to the queue.
-func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (*life, error) {
+// admission is how a request comes out of admit: as a job on its way, or answered by a plugin.
+type admission struct {
+	*life
+	answered *outcome
+}
+
+// admit takes a request as far as its acceptance: verified, decoded, transformed, decided, committed, and given to the
+// queue.
+func (g *Gateway) admit(w http.ResponseWriter, r *http.Request) (admission, error) {
+	none := admission{}
 	// 1. The raw body, the signature over it, the time window, and the nonce reserved in memory.
 	call, err := g.verify(w, r)
 	if err != nil {
-		return nil, err
+		return none, err
 	}
 	ctx := context.WithoutCancel(r.Context()) // what follows goes on when the caller leaves
 
 	// 2. Strict decoding.
 	order, err := decodeOrder(call.body)
 	if err != nil {
-		return nil, g.turnAway(ctx, call, invalid(err))
+		return none, g.turnAway(ctx, call, invalid(err))
 	}
-	request := g.request(r, call.principal, order)
+
+	// 3. The plugins of the request phase.
+	made, err := g.transform(ctx, g.request(r, call.principal, order), false)
+	if err != nil {
+		return none, g.turnAway(ctx, call, err)
+	}
+	if made.answer != nil {
+		answered, err := g.answer(ctx, call, made)
+		if err != nil {
+			return none, g.turnAway(ctx, call, err)
+		}
+		return admission{answered: answered}, nil
+	}
+	request := made.request
 
 	// 4 to 6. Analysis, decision, and the job tightened to what the decision obliges.
 	ruling, err := g.rule(ctx, request)
 	if err != nil {
-		return nil, g.turnAway(ctx, call, err)
+		return none, g.turnAway(ctx, call, err)
 	}
 	if ruling.refusal != nil {
-		return nil, g.turnAway(ctx, call, ruling.refusal)
+		return none, g.turnAway(ctx, call, ruling.refusal)
 	}
 	// 7. Nonce, decision and job, fsynced; 8. run or enqueue. What follows is in life.go.
-	admitted, err := g.accept(ctx, call.nonce, request, ruling)
+	accepted, err := g.accept(ctx, call.nonce, request, ruling)
 	if err != nil {
-		return nil, g.turnAway(ctx, call, err)
+		return none, g.turnAway(ctx, call, err)
 	}
-	return admitted, nil
+	return admission{life: accepted}, nil
 }
 
 // turnAway ends a verified call that is not accepted. One that was decided against keeps its nonce spent, on disk too; one

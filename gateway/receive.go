@@ -34,7 +34,7 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request) (auth.Message,
 	none := auth.Message{}
 	switch {
 	case g.closing.Load():
-		return none, &Error{Code: ShuttingDown, Message: "the gateway is shutting down; try again", RetryAfter: 5 * time.Second}
+		return none, shuttingDown()
 	case r.URL.RawQuery != "" || r.URL.ForceQuery:
 		// The signature does not cover the query, so nothing may depend on it.
 		return none, invalid(&FieldError{"query", "this route takes none, because the signature does not cover it"})
@@ -120,6 +120,10 @@ func (g *Gateway) notAdmitted(err error) *Error {
 		message = "nothing was run: the disk of the gateway's state directory is full; the gateway resumes by itself when there is room"
 	}
 	return &Error{Code: JournalUnavailable, Message: message, Cause: err, RetryAfter: 10 * time.Second}
+}
+
+func shuttingDown() *Error {
+	return &Error{Code: ShuttingDown, Message: "the gateway is shutting down; try again", RetryAfter: 5 * time.Second}
 }
 
 func stale() *Error {

@@ -15,6 +15,7 @@ type envelope struct {
 	Reason     Code     `json:"reason,omitempty"`
 	Reasons    []string `json:"reasons,omitempty"`
 	DecisionID string   `json:"decision_id,omitempty"`
+	*End
 }
 
 // outcome is the data of a reply. The connector reads stdout and stderr; the other keys are for newer callers.
@@ -38,6 +39,11 @@ type ending struct {
 	Enforced   []string `json:"enforced"`
 	Missing    []string `json:"missing"`
 
+	// HeldBy names the plugins that the output went through, which is why none of it was sent before the end.
+	HeldBy      []string          `json:"held_by,omitempty"`
+	Annotations map[string]string `json:"annotations,omitempty"` // what plugins say of it
+	AnsweredBy  string            `json:"answered_by,omitempty"` // the plugin that answered in place of a command
+
 	stdout, stderr []byte
 }
 
@@ -48,6 +54,7 @@ func (g *Gateway) reply(w http.ResponseWriter, data *outcome, refusal *Error) {
 		retryAfter(w, refusal)
 		g.send(w, refusal.Status(), mediaJSON, envelope{
 			Message: refusal.Message, Reason: refusal.Code, Reasons: refusal.Reasons, DecisionID: refusal.DecisionID,
+			End: refusal.End,
 		})
 	case data.ending == nil:
 		g.send(w, http.StatusOK, mediaJSON, envelope{OK: true, Data: data})

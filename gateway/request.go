@@ -6,6 +6,7 @@ import (
 
 	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/callback"
+	"github.com/sidegate/sidegate/wasm"
 )
 
 // Request is what a verified caller asked for, decoded and not yet accepted. It is stored with its job, so that a job
@@ -15,6 +16,8 @@ type Request struct {
 	Time      time.Time      `json:"time"`
 	SourceIP  netip.Addr     `json:"source_ip"`
 	Principal auth.Principal `json:"principal"`
+	// Changes are what plugins did to the order, which is what they made of it.
+	Changes []wasm.Change `json:"changes,omitempty"`
 	Order
 }
 

@@ -26,7 +26,7 @@ func inputOf(req Request, workdir string, a shell.Analysis, host policy.Host) po
 		},
 		Request: policy.Request{
 			ID: req.ID, Time: req.Time, Command: req.Command, Argv: req.Argv, Workdir: workdir, Wait: req.Wait,
-			TimeoutMS: req.Timeout.Milliseconds(), Labels: req.Labels, Stdin: stdinInput(req.Stdin),
+			TimeoutMS: req.Timeout.Milliseconds(), Labels: req.Labels, Stdin: stdinInput(req.Stdin), ChangedBy: req.changedBy(),
 			Env: make(map[string]string, len(req.Env)),
 		},
 		Shell: shellInput(a),
@@ -102,7 +102,8 @@ func each[From, To any](list []From, turn func(From) To) []To {
 }
 
 // outcomeOf is what the journal keeps of a job's end, with the callback that is due.
-func outcomeOf(req Request, result executor.Result) journal.Outcome {
+func outcomeOf(req Request, c conclusion) journal.Outcome {
+	result := c.Result
 	o := journal.Outcome{
 		JobID: req.ID, Status: journal.Status(result.Status), ExitCode: result.ExitCode, Signal: result.Signal,
 		At: result.Ended, Duration: result.Ended.Sub(result.Started),
@@ -111,8 +112,9 @@ func outcomeOf(req Request, result executor.Result) journal.Outcome {
 	if result.Cause != nil {
 		o.Reason = result.Cause.Error()
 	}
+	o.Result = c.record()
 	if req.Callback != nil {
-		o.Callback = &journal.Callback{DeliveryID: newID(), URL: req.Callback.String(), Body: callbackBody(result)}
+		o.Callback = &journal.Callback{DeliveryID: newID(), URL: req.Callback.String(), Body: callbackBody(c)}
 	}
 	return o
 }
@@ -125,13 +127,17 @@ func stream(kept []byte, written int64) journal.Stream {
 
 // callbackBody is what Func's API takes: the keyword arguments of the function that is called. These two have no place for
 // a status, so what ended otherwise than by itself says so in a last line of stderr.
-func callbackBody(result executor.Result) []byte {
+func callbackBody(c conclusion) []byte {
 	type output struct {
 		Stdout string `json:"stdout"`
 		Stderr string `json:"stderr"`
 	}
-	stderr := string(result.Stderr)
-	if note, ok := endNotes[result.Status]; ok {
+	stderr := string(c.Stderr)
+	note, ok := endNotes[c.Status]
+	if c.withheld != nil {
+		note, ok = c.withheld.Message, true
+	}
+	if ok {
 		if stderr != "" && !strings.HasSuffix(stderr, "\n") {
 			stderr += "\n"
 		}
@@ -139,7 +145,7 @@ func callbackBody(result executor.Result) []byte {
 	}
 	body, err := json.Marshal(struct {
 		Kwargs output `json:"kwargs"`
-	}{output{string(result.Stdout), stderr}})
+	}{output{string(c.Stdout), stderr}})
 	if err != nil {
 		panic("gateway: two strings cannot be encoded: " + err.Error())
 	}
@@ -154,13 +160,18 @@ var endNotes = map[executor.Status]string{
 }
 
 // endingOf is what the caller learns of a job's end.
-func endingOf(r *ruling, result executor.Result) *ending {
-	return &ending{
-		stdout: result.Stdout, stderr: result.Stderr,
-		ExitCode: result.ExitCode, Signal: result.Signal, Truncated: result.Truncated,
-		DurationMS: result.Ended.Sub(result.Started).Milliseconds(),
-		Profile:    string(r.job.Profile), Enforced: listOf(result.Enforced), Missing: listOf(result.Missing),
+func endingOf(r *ruling, c conclusion) *ending {
+	e := &ending{
+		stdout: c.Stdout, stderr: c.Stderr,
+		ExitCode: c.ExitCode, Signal: c.Signal, Truncated: c.Truncated,
+		DurationMS: c.Ended.Sub(c.Started).Milliseconds(),
+		Enforced:   listOf(c.Enforced), Missing: listOf(c.Missing),
+		Annotations: c.annotations, HeldBy: c.heldBy, AnsweredBy: c.answeredBy,
 	}
+	if r != nil {
+		e.Profile = string(r.job.Profile)
+	}
+	return e
 }
 
 // listOf makes an empty list of none, so that JSON shows [] and not null.

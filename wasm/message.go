@@ -48,16 +48,18 @@ type Outcome struct {
 
 // Change is what one plugin changed.
 type Change struct {
-	Plugin string
-	Fields []string // members of the message, and stdout and stderr, in alphabetical order
+	Plugin string   `json:"plugin"`
+	Fields []string `json:"fields"` // members of the message, and stdout and stderr, in alphabetical order
 
 	// Before and After are SHA-256 in lower-case hexadecimal: of the message's JSON text; in the response
 	// phase, of the SHA-256 (32 bytes each) of that text, of stdout and of stderr, one behind the other.
-	Before, After string
+	Before string `json:"before"`
+	After  string `json:"after"`
 
 	// BeforeText and AfterText are the message's JSON text, with Plugin.KeepText. They never hold output:
 	// what a plugin takes out of it must not be kept.
-	BeforeText, AfterText string
+	BeforeText string `json:"before_text,omitempty"`
+	AfterText  string `json:"after_text,omitempty"`
 }
 
 // appendShared appends those members of the metadata that are the same for every plugin of a chain,

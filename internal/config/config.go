@@ -17,18 +17,24 @@ type Config struct {
 	AdminListen string
 	// StateDir is the absolute path of the directory that holds the journal. It
 	// need not exist yet.
-	StateDir  string
-	Host      Host
-	Clients   []Client
-	Policy    Policy
-	Executor  Executor
-	Callbacks Callbacks
-	Limits    Limits
-	TLS       TLS
-	Telemetry Telemetry
+	StateDir string
+	Host     Host
+	Clients  []Client
+	Policy   Policy
+	Executor Executor
+	// Plugins, Chains and PluginConfigs refer to each other by name. Whether they go together is checked by who runs
+	// them, and reported with [Config.Position].
+	Plugins       []Plugin
+	Chains        []Chain
+	PluginConfigs []PluginConfig
+	Callbacks     Callbacks
+	Limits        Limits
+	TLS           TLS
+	Telemetry     Telemetry
 
-	file  string
-	lines map[string]int
+	file   string
+	lines  map[string]int
+	reread func() (*Config, error) // nil where there is no file
 }
 
 // Host is what policies are told about the machine.
@@ -117,6 +123,18 @@ type Telemetry struct {
 	OTLPEndpoint string // empty in this version
 	LogFormat    string // auto, text or json
 	LogLevel     string // debug, info, warn or error
+}
+
+// File is the name of the file as it was given to [Load] or [Parse].
+func (c *Config) File() string { return c.file }
+
+// Reread reads the file again as [Load] did, with the same checks. What [Parse] made has no file, and is returned as it
+// is.
+func (c *Config) Reread() (*Config, error) {
+	if c.reread == nil {
+		return c, nil
+	}
+	return c.reread()
 }
 
 // Position returns where key stands in the file, as "file:line", for messages

@@ -103,6 +103,8 @@ func TestEveryKeyIsRead(t *testing.T) {
 	write(t, dir, "cert.pem", "c", 0o644)
 	write(t, dir, "key.pem", "k", 0o600)
 	write(t, dir, "ca.pem", "a", 0o644)
+	write(t, dir, "redact.wasm", "module", 0o644)
+	write(t, dir, "token", "t\"k\n", 0o640)
 	got := values(mustParse(t, dir, `
 listen: ["[::1]:0", unix:/run/sidegate.sock]
 admin_listen: ""
@@ -126,6 +128,17 @@ executor:
   profile: host
   user: sidegate-run
   allow: {profiles: [host], modes: [direct], run_as: [nobody], env: [PYTHONPATH, "LD_*"], best_effort: true}
+plugins:
+  - {name: redact, path: redact.wasm, digest: "sha256:0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef", priority: 0, failure: skip, state: persistent, may_change: [env, labels], record: text,
+     limits: {memory: 1MiB, fuel: 5, deadline: 2s, output: 2MiB, log: 3KiB, concurrency: 4, module: 6MiB}, capabilities: {http_fetch: ["https://auth/*"]}}
+chains:
+  - name: all
+    phase: response
+    plugins: [redact]
+    selector:
+      matchLabels: {client.name: func}
+      matchExpressions: [{key: command, operator: NotIn, values: [ls, cat]}]
+plugin_configs: [{plugin: redact, selector: {matchLabels: {host.name: a}}, config: {patterns: ["<a>"], ratio: 1.50, deep: {x: true, none: null}}, secret_files: {token: token}}]
 callbacks: {allow: [], timeout: 500ms, attempts: 1, max_age: 1s}
 limits: {body: 4096, rate: 0.5, burst: 1, skew: 1s}
 tls: {cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem}
@@ -150,6 +163,24 @@ telemetry: {log_format: json, log_level: debug}
 				Env: []string{"PYTHONPATH", "LD_*"}, BestEffort: true,
 			},
 		},
+		Plugins: []Plugin{{
+			Name: "redact", Path: filepath.Join(dir, "redact.wasm"), Digest: "sha256:" + strings.Repeat("0123456789abcdef", 4),
+			Failure: "skip", State: "persistent", MayChange: []string{"env", "labels"}, Record: "text",
+			Limits:       PluginLimits{Memory: 1 << 20, Fuel: 5, Deadline: 2 * time.Second, Output: 2 << 20, Log: 3 << 10, Concurrency: 4, Module: 6 << 20},
+			Capabilities: Capabilities{HTTPFetch: []string{"https://auth/*"}},
+		}},
+		Chains: []Chain{{
+			Name: "all", Phase: "response", Plugins: []string{"redact"},
+			Selector: Selector{
+				MatchLabels:      map[string]string{"client.name": "func"},
+				MatchExpressions: []Expression{{Key: "command", Operator: "NotIn", Values: []string{"ls", "cat"}}},
+			},
+		}},
+		PluginConfigs: []PluginConfig{{
+			Plugin:   "redact",
+			Selector: Selector{MatchLabels: map[string]string{"host.name": "a"}, MatchExpressions: []Expression{}},
+			Config:   NewSecret([]byte(`{"deep":{"x":true,"none":null},"patterns":["<a>"],"ratio":1.50,"token":"t\"k"}`)),
+		}},
 		Callbacks: Callbacks{Allow: []string{}, Timeout: 500 * time.Millisecond, Attempts: 1, MaxAge: time.Second},
 		Limits:    Limits{Body: 4096, Rate: 0.5, Burst: 1, Skew: time.Second},
 		TLS:       TLS{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), ClientCAFile: filepath.Join(dir, "ca.pem")},

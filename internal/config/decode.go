@@ -111,6 +111,16 @@ func mapping(fields ...field) value {
 	}}
 }
 
+// then returns a value that calls after when it has been read.
+func (v value) then(after func(d *decoder, key string)) value {
+	read := v.read
+	v.read = func(d *decoder, key string, n *yaml.Node) {
+		read(d, key, n)
+		after(d, key)
+	}
+	return v
+}
+
 // readField reads one pair of a mapping.
 func (d *decoder) readField(fields []field, key string, name, child *yaml.Node) {
 	sub := join(key, name.Value)

@@ -37,6 +37,9 @@ func Default() Config {
 				Env:      []string{},
 			},
 		},
+		Plugins:       []Plugin{},
+		Chains:        []Chain{},
+		PluginConfigs: []PluginConfig{},
 		Callbacks: Callbacks{
 			Allow:    []string{"http://172.17.0.1:8088/*"},
 			Timeout:  10 * time.Second,

@@ -25,7 +25,12 @@ func Load(path string, checks ...Check) (*Config, error) {
 	if mode.IsRegular() && mode&0002 != 0 {
 		return nil, &Error{File: path, Problems: []Problem{{Message: errWritable.Error()}}}
 	}
-	return Parse(path, filepath.Dir(path), data, checks...)
+	c, err := Parse(path, filepath.Dir(path), data, checks...)
+	if err != nil {
+		return nil, err
+	}
+	c.reread = func() (*Config, error) { return Load(path, checks...) }
+	return c, nil
 }
 
 // readFile reads one byte more than a configuration may have, so that Parse sees

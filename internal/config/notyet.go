@@ -7,7 +7,7 @@ import (
 )
 
 // notYet lists what the contract of the file names and this version does not do.
-// Setting it is refused: a gateway that quietly ignores a plugin or a public key is
+// Setting it is refused: a gateway that quietly ignores a public key is
 // less safe than its configuration says. Empty values are accepted, so that a file
 // may spell out every key. To support a key, delete its row and give it a place in
 // the schema.
@@ -20,9 +20,6 @@ var notYet = []struct {
 	{"clients[].scheme", "peercred", "peer credentials are not supported by this version; use func"},
 	{"clients[].public_key_file", "", "public keys are not supported by this version; use secret_file"},
 	{"clients[].uids", "", "peer credentials are not supported by this version; use secret_file"},
-	{"plugins", "", "plugins are not supported by this version; leave the key out"},
-	{"chains", "", "plugin chains are not supported by this version; leave the key out"},
-	{"plugin_configs", "", "plugins are not supported by this version; leave the key out"},
 	{"telemetry.otlp_endpoint", "", "OpenTelemetry export is not supported by this version; leave the key out"},
 }
 

@@ -236,9 +236,6 @@ func TestRefusesWhatThisVersionLacks(t *testing.T) {
 		{"clients[].scheme", "peercred", "clients: [{name: a, scheme: peercred}]"},
 		{"clients[].public_key_file", "", "clients: [{name: a, scheme: func, secret_file: func.secret, public_key_file: a.pub}]"},
 		{"clients[].uids", "", "clients: [{name: a, scheme: func, secret_file: func.secret, uids: [0]}]"},
-		{"plugins", "", "plugins: [{name: a}]\n" + oneClient},
-		{"chains", "", "chains: [{name: a}]\n" + oneClient},
-		{"plugin_configs", "", "plugin_configs: [{plugin: a}]\n" + oneClient},
 		{"telemetry.otlp_endpoint", "", "telemetry: {otlp_endpoint: \"a:4317\"}\n" + oneClient},
 	}
 	if len(cases) != len(notYet) {
@@ -261,7 +258,7 @@ plugin_configs: []
 telemetry: {otlp_endpoint: ""}
 `)
 	for text, want := range map[string]string{
-		"plugins: {}\n":                         "f:1: plugins: must be a list, not a mapping",
+		"plugins: {}\n":                         "f:1: plugins: must be a list, not a mapping; write [a, b], or each item on its own line after a dash",
 		"policy: {observe_obligations: \"\"}\n": "f:1: policy.observe_obligations: must be a mapping, not a string",
 	} {
 		_, err := Parse("f", dir, []byte(text+oneClient))

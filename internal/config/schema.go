@@ -30,9 +30,9 @@ func schema(c *Config) value {
 		field{name: "clients", value: listOf(&c.Clients, client), required: true},
 		field{name: "policy", value: policy(&c.Policy)},
 		field{name: "executor", value: executor(&c.Executor)},
-		field{name: "plugins", value: placeholder("a list", yaml.SequenceNode)},
-		field{name: "chains", value: placeholder("a list", yaml.SequenceNode)},
-		field{name: "plugin_configs", value: placeholder("a list", yaml.SequenceNode)},
+		field{name: "plugins", value: listOf(&c.Plugins, plugin)},
+		field{name: "chains", value: listOf(&c.Chains, chain)},
+		field{name: "plugin_configs", value: listOf(&c.PluginConfigs, pluginConfig)},
 		field{name: "callbacks", value: mapping(
 			field{name: "allow", value: listOf(&c.Callbacks.Allow, nonEmpty)},
 			field{name: "timeout", value: duration(&c.Callbacks.Timeout, time.Millisecond, time.Hour)},

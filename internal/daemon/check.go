@@ -46,6 +46,7 @@ func CheckStart(c *config.Config, report func(key string, err error)) {
 			report(fmt.Sprintf("callbacks.allow[%d]", i), errors.Unwrap(err))
 		}
 	}
+	checkPlugins(c, report)
 	for i, name := range append([]string{c.Executor.User}, c.Executor.Allow.RunAs...) {
 		key := "executor.user"
 		if i > 0 {

@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"path/filepath"
+	"sync"
 	"time"
 
 	"golang.org/x/net/netutil"
@@ -20,6 +21,7 @@ import (
 	"github.com/sidegate/sidegate/internal/egress"
 	"github.com/sidegate/sidegate/internal/journal"
 	"github.com/sidegate/sidegate/policy"
+	"github.com/sidegate/sidegate/wasm"
 )
 
 // spareConnections are those that a listener takes beside callers who wait for a running or a queued job.
@@ -34,8 +36,14 @@ type Daemon struct {
 	journal  *journal.Journal
 	verifier *auth.Verifier
 	policy   *policy.Engine
+	plugins  *wasm.Host
 	gateway  *gateway.Gateway
 	delivery *callback.Deliverer
+
+	reloading    sync.Mutex     // held by the one reload that is going on; guards what follows
+	config       *config.Config // what is in force
+	reloadFailed bool           // the newest reload did
+	retryEvery   time.Duration  // the constant of that name, but in tests
 
 	most      int // connections of each listener
 	servers   []*http.Server
@@ -49,7 +57,7 @@ func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger) (
 	if err := startProblems(c); err != nil {
 		return nil, err
 	}
-	d := &Daemon{log: log, most: 2*(c.Executor.Concurrency+c.Executor.Queue) + spareConnections}
+	d := &Daemon{log: log, config: c, retryEvery: retryEvery, most: 2*(c.Executor.Concurrency+c.Executor.Queue) + spareConnections}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, d.abandon())
@@ -63,6 +71,9 @@ func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger) (
 	}
 	parts, err := d.parts(c)
 	if err != nil {
+		return nil, err
+	}
+	if err := d.startPlugins(ctx, c, &parts); err != nil {
 		return nil, err
 	}
 	if err := d.startCallbacks(c, &parts); err != nil {

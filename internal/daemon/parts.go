@@ -1,6 +1,7 @@
 package daemon
 
 import (
+	"context"
 	"fmt"
 	"log/slog"
 	"os"
@@ -67,7 +68,7 @@ func (d *Daemon) startCallbacks(c *config.Config, parts *gateway.Config) error {
 		return err
 	}
 	d.delivery, err = callback.New(callback.Config{
-		Store: outbox{d.journal}, Client: guard.Client(c.Callbacks.Timeout), Allowed: allowed.Allows,
+		Store: outbox{d.journal}, Client: guard.Client(c.Callbacks.Timeout), Allowed: allowed.Allows, Transform: d.transformCallback,
 		Timeout: c.Callbacks.Timeout, Attempts: c.Callbacks.Attempts, MaxAge: c.Callbacks.MaxAge, Logger: d.log,
 	})
 	if err != nil {
@@ -75,6 +76,11 @@ func (d *Daemon) startCallbacks(c *config.Config, parts *gateway.Config) error {
 	}
 	parts.Callbacks, parts.CallbackDue = allowed, d.delivery.Wake
 	return nil
+}
+
+// transformCallback takes an attempt through the plugins. The delivery starts after the gateway has been made.
+func (d *Daemon) transformCallback(ctx context.Context, delivery callback.Delivery) (callback.Message, error) {
+	return d.gateway.TransformCallback(ctx, delivery)
 }
 
 // observation is observe mode, and nil where the policy is enforced. It is said loudly that it is on, and when it is over.

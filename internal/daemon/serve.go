@@ -40,6 +40,7 @@ func (d *Daemon) Serve(ctx context.Context) error {
 	var work errgroup.Group
 	work.Go(func() error { return d.delivery.Run(background) })
 	work.Go(func() error { d.tidy(background); return nil })
+	work.Go(func() error { d.watchFiles(background); return nil })
 
 	broken := make(chan error, len(d.servers))
 	for i, server := range d.servers {
@@ -91,9 +92,6 @@ func (d *Daemon) drain() {
 		}
 	}
 }
-
-// Reload reads the policies again. What is broken is refused, and what was loaded stays.
-func (d *Daemon) Reload(ctx context.Context) error { return d.policy.Reload(ctx) }
 
 // tidy removes what is no longer needed, until ctx ends.
 func (d *Daemon) tidy(ctx context.Context) {

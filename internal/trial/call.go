@@ -41,6 +41,9 @@ type Outcome struct {
 	JobID    string   `json:"job_id"`
 	Enforced []string `json:"enforced"`
 	Missing  []string `json:"missing"`
+
+	HeldBy      []string          `json:"held_by"`     // plugins that the output went through
+	Annotations map[string]string `json:"annotations"` // what they say of it
 }
 
 // Unexpected is the error of an answer that is not the one wanted.

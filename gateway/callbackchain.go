@@ -1,0 +1,73 @@
+package gateway
+
+import (
+	"bytes"
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+
+	"github.com/sidegate/sidegate/internal/callback"
+	"github.com/sidegate/sidegate/wasm"
+)
+
+// TransformCallback takes an attempt to deliver a callback through the plugins of the callback phase. An error means that
+// nothing may be sent; its text is for the journal and for people.
+func (g *Gateway) TransformCallback(ctx context.Context, d callback.Delivery) (callback.Message, error) {
+	nothing, asIs := callback.Message{}, callback.Message{Body: d.Body}
+	if g.plugins == nil || !g.plugins.Has(wasm.PhaseCallback) {
+		return asIs, nil
+	}
+	row, err := g.journal.Job(ctx, d.JobID)
+	if err != nil {
+		return nothing, fmt.Errorf("its job cannot be read: %w", err)
+	}
+	req := requestOf(row)
+	if req.Callback == nil {
+		return nothing, errors.New("its job's request cannot be read")
+	}
+	chain := g.selectChain(wasm.PhaseCallback, req, nil)
+	if chain == nil {
+		return asIs, nil
+	}
+	defer chain.Close()
+	type message struct {
+		URL     string            `json:"url"`
+		Attempt int               `json:"attempt"`
+		Headers map[string]string `json:"headers"`
+		Body    json.RawMessage   `json:"body"`
+	}
+	sent, err := json.Marshal(message{d.URL, d.Attempt + 1, map[string]string{"Content-Type": "application/json"}, d.Body})
+	if err != nil {
+		return nothing, err
+	}
+	out, err := chain.Run(ctx, wasm.Message{JSON: sent, Metadata: g.metadata(req, row.DecisionID)})
+	var failure *wasm.Failure
+	switch {
+	case err != nil && errors.Is(ctx.Err(), context.Canceled): // the gateway stops, and nothing becomes of this attempt
+		return nothing, err
+	case errors.As(err, &failure):
+		g.log.Error("a plugin failed, and a callback was not sent", "delivery", d.ID, "job", d.JobID, "error", err)
+		return nothing, fmt.Errorf("plugin %s failed (%s)", failure.Plugin, failure.Kind)
+	case err != nil:
+		return nothing, err
+	}
+	g.noteSkipped(req, out)
+	if bytes.Equal(out.JSON, sent) {
+		return asIs, nil
+	}
+	var got message
+	if err := json.Unmarshal(out.JSON, &got); err != nil {
+		return nothing, err
+	}
+	changes, err := json.Marshal(out.Changes)
+	if err != nil {
+		return nothing, err
+	}
+	made := callback.Message{Header: http.Header{}, Body: got.Body, Changes: string(changes)}
+	for name, value := range got.Headers {
+		made.Header.Add(name, value)
+	}
+	return made, nil
+}

@@ -1,0 +1,124 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+
+	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/internal/shell"
+	"github.com/sidegate/sidegate/wasm"
+)
+
+// conclusion is the end of a job as everybody is told it: stored, replied and called back is what the plugins of the
+// response phase left of the executor's result.
+type conclusion struct {
+	executor.Result
+
+	annotations map[string]string // the plugins' own words
+	heldBy      []string          // plugins that the output went through
+	answeredBy  string            // the plugin that answered; nothing ran then
+	changes     []wasm.Change
+	withheld    *Error // why nobody gets the output
+}
+
+// conclude takes a result through the plugins of the response phase. If they fail, how the command ended is told and its
+// output is not: what the plugins were there to take out must not get away because they could be made to fail.
+func (g *Gateway) conclude(req Request, r *ruling, result executor.Result) conclusion {
+	c := conclusion{Result: result}
+	var (
+		analysis *shell.Analysis
+		decision string
+	)
+	if r != nil {
+		analysis, decision = &r.analysis, r.id
+	}
+	chain := g.selectChain(wasm.PhaseResponse, req, analysis)
+	if chain == nil {
+		return c
+	}
+	defer chain.Close()
+	c.heldBy = chain.Names()
+	sent, err := json.Marshal(struct {
+		Status      executor.Status   `json:"status"`
+		ExitCode    int               `json:"exit_code"`
+		Signal      string            `json:"signal"`
+		Truncated   bool              `json:"truncated"`
+		Annotations map[string]string `json:"annotations"`
+	}{result.Status, result.ExitCode, result.Signal, result.Truncated, map[string]string{}})
+	if err != nil {
+		return g.withhold(req, c, err)
+	}
+	// The gateway may be stopping: a command that ran gets its end all the same. Each plugin has its deadline.
+	out, err := chain.Run(context.Background(), wasm.Message{
+		JSON: sent, Stdout: result.Stdout, Stderr: result.Stderr, Metadata: g.metadata(req, decision),
+	})
+	c.changes = out.Changes // what was changed before a failure is on record too
+	if err != nil {
+		return g.withhold(req, c, err)
+	}
+	var told struct {
+		Annotations map[string]string `json:"annotations"`
+	}
+	if err := json.Unmarshal(out.JSON, &told); err != nil {
+		return g.withhold(req, c, err)
+	}
+	c.annotations = told.Annotations
+	c.Stdout, c.StdoutBytes = replaced(result.Stdout, result.StdoutBytes, out.Stdout)
+	c.Stderr, c.StderrBytes = replaced(result.Stderr, result.StderrBytes, out.Stderr)
+	return c
+}
+
+// replaced is an output in place of what was kept of another, and how much of it would have been written.
+func replaced(kept []byte, written int64, by []byte) ([]byte, int64) {
+	return by, int64(len(by)) + max(0, written-int64(len(kept)))
+}
+
+// withhold keeps the output of a command from everybody.
+func (g *Gateway) withhold(req Request, c conclusion, cause error) conclusion {
+	why := "a plugin failed"
+	var failure *wasm.Failure
+	if errors.As(cause, &failure) {
+		why = fmt.Sprintf("plugin %s failed (%s)", failure.Plugin, failure.Kind)
+	}
+	g.log.Error("the output of a command is withheld, because a plugin failed", "job", req.ID, "client", req.Principal.Client, "error", cause)
+	c.withheld = &Error{
+		Code: ResponseWithheld, Cause: cause, End: &End{JobID: req.ID, Status: string(c.Status), ExitCode: c.ExitCode},
+		Message: fmt.Sprintf("the command ended (%s, exit code %d), and its output is withheld, because %s; the gateway's log says why", c.Status, c.ExitCode, why),
+	}
+	c.Stdout, c.Stderr = nil, nil
+	c.Truncated = c.Truncated || c.StdoutBytes+c.StderrBytes > 0
+	return c
+}
+
+// record is what the journal keeps of a conclusion beside its output.
+func (c conclusion) record() []byte {
+	if len(c.annotations) == 0 && len(c.changes) == 0 && c.withheld == nil {
+		return nil
+	}
+	kept := struct {
+		Annotations map[string]string `json:"annotations,omitempty"`
+		Changes     []wasm.Change     `json:"changes,omitempty"`
+		Withheld    string            `json:"withheld,omitempty"`
+	}{Annotations: c.annotations, Changes: c.changes}
+	if c.withheld != nil {
+		kept.Withheld = c.withheld.Message
+	}
+	b, err := json.Marshal(kept)
+	if err != nil {
+		panic("gateway: text cannot be encoded: " + err.Error())
+	}
+	return b
+}
+
+// answered is the conclusion of a plugin that answered in place of a command.
+func answered(out wasm.Outcome) *conclusion {
+	return &conclusion{
+		Result:     executor.Result{Status: statusAnswered, Stdout: out.Stdout, Stderr: out.Stderr, StdoutBytes: int64(len(out.Stdout)), StderrBytes: int64(len(out.Stderr))},
+		answeredBy: out.Plugin,
+	}
+}
+
+// statusAnswered is the status of what a plugin answered. It is no job's.
+const statusAnswered executor.Status = "answered"

@@ -1,0 +1,146 @@
+package daemon
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"path/filepath"
+	"time"
+
+	"github.com/sidegate/sidegate/gateway"
+	"github.com/sidegate/sidegate/internal/callback"
+	"github.com/sidegate/sidegate/internal/config"
+	"github.com/sidegate/sidegate/internal/egress"
+	"github.com/sidegate/sidegate/wasm"
+)
+
+// startPlugins loads the plugins. A configuration whose plugins do not load does not start: the gateway would refuse, or
+// let pass, what its configuration does not say.
+func (d *Daemon) startPlugins(ctx context.Context, c *config.Config, parts *gateway.Config) error {
+	guard, err := egress.New(egress.Config{Own: d.addresses})
+	if err != nil {
+		return err
+	}
+	if d.plugins, err = newPluginHost(c, guard, d.log); err != nil {
+		return err
+	}
+	d.closers = append(d.closers, func() error {
+		ctx, cancel := context.WithTimeout(context.Background(), pluginFarewell)
+		defer cancel()
+		if err := d.plugins.Close(ctx); err != nil { // whoever waits for it is turned away: the queue is closed
+			d.log.Warn("a plugin was still called when the gateway stopped", "error", err)
+		}
+		return nil
+	})
+	if err := d.plugins.Load(ctx, pluginSet(c)); err != nil {
+		return positioned(c, err)
+	}
+	parts.Plugins = d.plugins
+	return nil
+}
+
+// pluginFarewell is what calls of plugins get to end when the gateway stops.
+const pluginFarewell = 5 * time.Second
+
+// newPluginHost builds the host of plugins. What they fetch goes through the dial guard, as callbacks do.
+func newPluginHost(c *config.Config, guard *egress.Guard, log *slog.Logger) (*wasm.Host, error) {
+	client := guard.Client(0)
+	return wasm.New(wasm.Config{
+		CacheDir: filepath.Join(c.StateDir, "wasm-cache"),
+		Fetch:    func(r *http.Request) (*http.Response, error) { return client.Do(r) },
+		Allows:   destinations,
+		Log:      log,
+	})
+}
+
+// destinations reads patterns of destinations, as callbacks.allow has them.
+func destinations(patterns []string) (func(url string) error, error) {
+	list, err := callback.NewAllowlist(patterns)
+	if err != nil {
+		return nil, err
+	}
+	return func(url string) error {
+		d, err := callback.ParseDestination(url)
+		switch {
+		case err != nil:
+			return err
+		case !list.Allows(d):
+			return errors.New("it is not one that the plugin's capabilities list")
+		}
+		return nil
+	}, nil
+}
+
+// pluginSet is the configuration of plugins in the words of their host.
+func pluginSet(c *config.Config) wasm.Set {
+	var set wasm.Set
+	for _, p := range c.Plugins {
+		set.Plugins = append(set.Plugins, wasm.Plugin{
+			Name: p.Name, Path: p.Path, Digest: p.Digest, Priority: p.Priority,
+			Limits: wasm.Limits{
+				Memory: p.Limits.Memory, Fuel: int64(p.Limits.Fuel), Deadline: p.Limits.Deadline, Output: p.Limits.Output, Log: p.Limits.Log,
+				Concurrency: p.Limits.Concurrency, Module: p.Limits.Module,
+			},
+			Failure: wasm.FailureMode(p.Failure), Persistent: p.State == "persistent",
+			Fetch: p.Capabilities.HTTPFetch, MayChange: p.MayChange, KeepText: p.Record == "text",
+		})
+	}
+	for _, chain := range c.Chains {
+		set.Chains = append(set.Chains, wasm.Chain{
+			Name: chain.Name, Phase: wasm.Phase(chain.Phase), Plugins: chain.Plugins, Selector: selectorOf(chain.Selector),
+		})
+	}
+	for _, pc := range c.PluginConfigs {
+		set.Configs = append(set.Configs, wasm.PluginConfig{Plugin: pc.Plugin, Selector: selectorOf(pc.Selector), Config: pc.Config.Bytes()})
+	}
+	return set
+}
+
+func selectorOf(s config.Selector) wasm.Selector {
+	selector := wasm.Selector{MatchLabels: s.MatchLabels}
+	for _, e := range s.MatchExpressions {
+		selector.MatchExpressions = append(selector.MatchExpressions, wasm.Expression(e))
+	}
+	return selector
+}
+
+// checkPlugins reports what is wrong with the configuration of plugins as far as no module is needed to see it.
+func checkPlugins(c *config.Config, report func(key string, err error)) {
+	host, err := wasm.New(wasm.Config{Fetch: fetchNothing, Allows: destinations})
+	if err != nil {
+		report("plugins", err)
+		return
+	}
+	reportSet(host.Check(pluginSet(c)), report)
+}
+
+func fetchNothing(*http.Request) (*http.Response, error) {
+	return nil, errors.New("nothing is fetched by a check")
+}
+
+// reportSet reports each problem of a set at its own key.
+func reportSet(err error, report func(key string, err error)) {
+	var set *wasm.SetError
+	switch {
+	case errors.As(err, &set):
+		for _, p := range set.Problems {
+			report(p.Key, errors.New(p.Message))
+		}
+	case err != nil:
+		report("plugins", err)
+	}
+}
+
+// positioned adds to the problems of a set where they stand in the configuration's file.
+func positioned(c *config.Config, err error) error {
+	var problems []error
+	reportSet(err, func(key string, err error) {
+		problems = append(problems, fmt.Errorf("%s: %s: %w", c.Position(key), key, err))
+	})
+	return errors.Join(problems...)
+}
+
+// Stages are the steps of each phase under a configuration, in their order.
+func Stages(c *config.Config) []wasm.Stage { return pluginSet(c).Order() }
