@@ -14,9 +14,12 @@ import (
 func TestFiles(t *testing.T) {
 	t.Parallel()
 	for language, want := range map[string][]string{
-		"assemblyscript": {".gitignore", "Makefile", "asconfig.json", "assembly/index.ts", "assembly/sidegate.ts", "fixtures/denies.json", "fixtures/labels.json", "package-lock.json", "package.json"},
-		"c":              {".gitignore", "Makefile", "fixtures/denies.json", "fixtures/labels.json", "plugin.c", "sidegate.h"},
-		"go":             {".gitignore", "Makefile", "fixtures/denies.json", "fixtures/labels.json", "go.mod", "main.go", "sidegate/sidegate.go"},
+		"assemblyscript": {".gitignore", "Makefile", "asconfig.json", "assembly/index.ts", "assembly/sidegate.ts", "fixtures/denies.json", "fixtures/labels.json",
+			"fixtures/passes-without-configuration.json", "fixtures/refuses-a-configuration.json", "package-lock.json", "package.json"},
+		"c": {".gitignore", "Makefile", "fixtures/denies.json", "fixtures/labels.json",
+			"fixtures/passes-without-configuration.json", "fixtures/refuses-a-configuration.json", "plugin.c", "sidegate.h"},
+		"go": {".gitignore", "Makefile", "fixtures/denies.json", "fixtures/labels.json",
+			"fixtures/passes-without-configuration.json", "fixtures/refuses-a-configuration.json", "go.mod", "main.go", "sidegate/sidegate.go"},
 	} {
 		files, err := sdk.Files(language, "time")
 		if err != nil {

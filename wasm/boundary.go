@@ -38,6 +38,7 @@ const (
 // A module is one plugin, loaded.
 type module interface {
 	Phases() []Phase
+	Instances() int
 	Configure(ctx context.Context, config []byte) (pool, error)
 	Close(ctx context.Context) error
 }

@@ -81,6 +81,9 @@ func (h *Host) checkPlugin(found *problems, at string, p *Plugin) {
 			found.add(place, "%s is listed twice", word)
 		}
 	}
+	for _, err := range p.Limits.Check() {
+		found.fail(at+".limits."+err.Name, err)
+	}
 	h.checkFetch(found, at+".fetch", p.Fetch)
 }
 

@@ -52,6 +52,10 @@ func TestCheck(t *testing.T) {
 		{"argv comes with command", with(func(p *Plugin) { p.MayChange = []string{"argv"} }),
 			`plugins[0].may_change[0]: must be one of command, workdir, env, labels, callback, not "argv"`},
 		{"fetch without a fetcher", with(func(p *Plugin) { p.Fetch = []string{"http://x/"} }), "plugins[0].fetch: this gateway fetches nothing for plugins"},
+		{"limits", with(func(p *Plugin) { p.Limits = Limits{Memory: 1, Deadline: -1, Concurrency: 2000, Output: 1 << 20} }),
+			"plugins[0].limits.memory: limit memory must be 65536 to 4294967296, not 1\n" +
+				"plugins[0].limits.deadline: limit deadline must be 1ms to 1h0m0s, not -1ns\n" +
+				"plugins[0].limits.concurrency: limit concurrency must be 1 to 1024, not 2000"},
 		{"same name", Set{Plugins: []Plugin{good, good}}, `plugins[1].name: "p" is also the name of plugins[0]`},
 
 		{"tcp", chains(Chain{Name: "c", Phase: "tcp", Plugins: []string{"p"}}),

@@ -45,6 +45,8 @@ func (m *fakeModule) Phases() []Phase {
 	return m.phases
 }
 
+func (m *fakeModule) Instances() int { return len(m.configs) }
+
 func (m *fakeModule) Configure(_ context.Context, config []byte) (pool, error) {
 	if m.refuse != "" && string(config) == m.refuse {
 		return nil, &guest.RefusedError{Plugin: m.name, Reason: "not this"}

@@ -67,6 +67,11 @@ func TestRealModules(t *testing.T) {
 	if err != nil || !strings.Contains(string(out.JSON), `"labels":{"label0":"on","label1":"on"}`) || !slices.Equal(out.ChangedBy, []string{"label0", "label1"}) {
 		t.Errorf("got %s, %v, %v", out.JSON, out.ChangedBy, err)
 	}
+	for _, s := range h.Status() {
+		if s.Instances != 1 {
+			t.Errorf("%s has %d instances", s.Name, s.Instances)
+		}
+	}
 	r := h.Select(PhaseResponse, Subject{})
 	defer r.Close()
 	out, err = r.Run(t.Context(), Message{JSON: []byte(aResponse), Stdout: []byte("secret")})
@@ -238,6 +243,7 @@ func BenchmarkRunUnchanged(b *testing.B) {
 type idle struct{}
 
 func (idle) Phases() []Phase                                               { return phases }
+func (idle) Instances() int                                                { return 1 }
 func (idle) Configure(context.Context, []byte) (pool, error)               { return idle{}, nil }
 func (idle) Close(context.Context) error                                   { return nil }
 func (idle) Call(context.Context, Phase, *guest.Exchange) (Verdict, error) { return Continue, nil }

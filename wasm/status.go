@@ -16,6 +16,7 @@ type PluginStatus struct {
 	Chains     []string  `json:"chains"` // that list it; where there is none, it does not run
 	Generation uint64    `json:"generation"`
 	LoadedAt   time.Time `json:"loaded_at"` // of the generation
+	Instances  int       `json:"instances"` // idle and in use
 
 	// Healthy is false while the plugin is not called for some client, and has not succeeded for any
 	// other since that client's calls began to fail. Nobody is turned away because of it.
@@ -44,7 +45,7 @@ func (h *Host) Status() []PluginStatus {
 		s := &all[i]
 		*s = PluginStatus{
 			Name: in.Name, Digest: in.digest, Phases: in.module.Phases(), Chains: slices.Clone(in.chains),
-			Generation: g.number, LoadedAt: g.loadedAt, Breaker: "closed",
+			Generation: g.number, LoadedAt: g.loadedAt, Instances: in.module.Instances(), Breaker: "closed",
 		}
 		if s.OpenFor, s.Healthy = in.breaker.state(); s.OpenFor > 0 {
 			s.Breaker = "open"

@@ -37,7 +37,7 @@ export const enum Errno {
   KIND,
   /** The path is not a JSON pointer. */
   PATH,
-  /** The message has no such field. */
+  /** There is no such field. */
   NOTFOUND,
   /** The text is not one JSON value. */
   JSON,
@@ -70,6 +70,8 @@ declare function host_output_write(kind: i32, src: usize, n: i32): i32;
 declare function host_field_get(path: usize, plen: i32, dst: usize, cap: i32): i32;
 @external("sidegate", "field_set")
 declare function host_field_set(path: usize, plen: i32, src: usize, n: i32): i32;
+@external("sidegate", "config_get")
+declare function host_config_get(path: usize, plen: i32, dst: usize, cap: i32): i32;
 @external("sidegate", "log")
 declare function host_log(level: i32, ptr: usize, n: i32): void;
 @external("sidegate", "fail")
@@ -130,20 +132,43 @@ export function outputText(kind: Kind, text: string): i32 {
 
 /** Returns the JSON text of a field of the message, exactly as it stands there, or null if there is none. */
 export function get(path: string): string | null {
-  const name = String.UTF8.encode(path);
-  let bytes = new ArrayBuffer(256);
-  let n = host_field_get(changetype<usize>(name), name.byteLength, changetype<usize>(bytes), bytes.byteLength);
-  if (n > bytes.byteLength) {
-    bytes = new ArrayBuffer(n);
-    n = host_field_get(changetype<usize>(name), name.byteLength, changetype<usize>(bytes), n);
-  }
-  return n < 0 ? null : String.UTF8.decodeUnsafe(changetype<usize>(bytes), n);
+  return field(false, path);
 }
 
 /** Returns a field of the message that is a string, or null if it is not. */
 export function getString(path: string): string | null {
   const text = get(path);
   return text === null ? null : unquote(text);
+}
+
+/** The same as get for a field of the configuration. Without one, "" names null, and nothing else is found. */
+export function getConfig(path: string): string | null {
+  return field(true, path);
+}
+
+/** Returns a field of the configuration that is a string, or null if it is not. */
+export function getConfigString(path: string): string | null {
+  const text = getConfig(path);
+  return text === null ? null : unquote(text);
+}
+
+function field(config: bool, path: string): string | null {
+  const name = String.UTF8.encode(path);
+  let bytes = new ArrayBuffer(256);
+  let n = ask(config, name, bytes);
+  if (n > bytes.byteLength) {
+    bytes = new ArrayBuffer(n);
+    n = ask(config, name, bytes);
+  }
+  return n < 0 ? null : String.UTF8.decodeUnsafe(changetype<usize>(bytes), n);
+}
+
+function ask(config: bool, name: ArrayBuffer, into: ArrayBuffer): i32 {
+  const path = changetype<usize>(name);
+  const to = changetype<usize>(into);
+  return config
+    ? host_config_get(path, name.byteLength, to, into.byteLength)
+    : host_field_get(path, name.byteLength, to, into.byteLength);
 }
 
 /** Replaces a field of the message by a JSON text, or adds it to an object that exists. Returns 0 or an Errno. */

@@ -35,7 +35,7 @@ enum {
   SIDEGATE_OK,
   SIDEGATE_KIND,     /* there is no such kind here, or it cannot be written */
   SIDEGATE_PATH,     /* the path is not a JSON pointer */
-  SIDEGATE_NOTFOUND, /* the message has no such field */
+  SIDEGATE_NOTFOUND, /* there is no such field */
   SIDEGATE_JSON,     /* the text is not one JSON value */
   SIDEGATE_BUSY,     /* the message is being written with output_write */
   SIDEGATE_SPACE,    /* what would be returned does not fit */
@@ -60,6 +60,7 @@ SIDEGATE_IMPORT(input_read) int32_t sidegate_input_read(int32_t kind, void *dst,
 SIDEGATE_IMPORT(output_write) int32_t sidegate_output_write(int32_t kind, const void *src, size_t n);
 SIDEGATE_IMPORT(field_get) int32_t sidegate_field_get(const char *path, size_t plen, char *dst, size_t cap);
 SIDEGATE_IMPORT(field_set) int32_t sidegate_field_set(const char *path, size_t plen, const char *src, size_t n);
+SIDEGATE_IMPORT(config_get) int32_t sidegate_config_get(const char *path, size_t plen, char *dst, size_t cap);
 SIDEGATE_IMPORT(log) void sidegate_log_n(int32_t level, const char *text, size_t n);
 SIDEGATE_IMPORT(fail) void sidegate_fail(int32_t code, const char *reason, size_t n);
 /* Needs the capability, which only a plugin that calls it has to be given. */
@@ -79,6 +80,12 @@ static inline size_t sidegate_strlen(const char *s) {
  * error. There is no zero byte at its end. */
 static inline int32_t sidegate_get(const char *path, char *dst, size_t cap) {
   return sidegate_field_get(path, sidegate_strlen(path), dst, cap);
+}
+
+/* The same for a field of the configuration. Without a configuration the path ""
+ * names null, and nothing else is found. */
+static inline int32_t sidegate_config(const char *path, char *dst, size_t cap) {
+  return sidegate_config_get(path, sidegate_strlen(path), dst, cap);
 }
 
 /* Replaces a field of the message by a JSON text such as "\"text\"", or adds it

@@ -39,6 +39,7 @@ var abiFunctions = map[string]hostFunction{
 	"output_write": {types("iii:i"), outputWrite},
 	"field_get":    {types("iiii:i"), fieldGet},
 	"field_set":    {types("iiii:i"), fieldSet},
+	"config_get":   {types("iiii:i"), configGet},
 	"log":          {types("iii:"), logLine},
 	"fail":         {types("iii:"), fail},
 	fetchImport:    {types("iiii:i"), httpFetch},
@@ -154,7 +155,19 @@ func fieldGet(in *instance, m api.Memory, stack []uint64) {
 		answer(stack, -errno)
 		return
 	}
-	text, err := field.Get(in.message(), in.path(path))
+	in.answerField(stack, in.message(), path, to)
+}
+
+func configGet(in *instance, m api.Memory, stack []uint64) {
+	path := in.bytes(m, stack[0], stack[1])
+	to := in.bytes(m, stack[2], stack[3])
+	in.charge(int64(len(in.pool.config)) * fieldCost)
+	in.answerField(stack, in.pool.config, path, to)
+}
+
+// answerField copies one field of a document to the guest, if it fits, and answers with its length.
+func (in *instance) answerField(stack []uint64, document, path, to []byte) {
+	text, err := field.Get(document, in.path(path))
 	if err != nil {
 		answer(stack, -fieldErrno(err))
 		return

@@ -201,6 +201,7 @@ const (
 	fFieldSet
 	fLog
 	fFail
+	fConfigGet
 )
 
 // plugin begins a module with one page of memory that keeps the contract, but for a phase.
@@ -213,6 +214,7 @@ func plugin() *module {
 	m.importing("sidegate", "field_set", "iiii:i")
 	m.importing("sidegate", "log", "iii:")
 	m.importing("sidegate", "fail", "iii:")
+	m.importing("sidegate", "config_get", "iiii:i")
 	m.exporting("memory", 2, 0)
 	return m
 }

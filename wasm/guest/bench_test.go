@@ -7,60 +7,12 @@ import (
 	"runtime"
 	"runtime/metrics"
 	"slices"
-	"strings"
 	"sync"
 	"testing"
 	"time"
-
-	"github.com/tetratelabs/wazero"
-	"github.com/tetratelabs/wazero/api"
-
-	"github.com/sidegate/sidegate/wasm/meter"
 )
 
-// BenchmarkCall is one call with a message of 1 KiB, for a plugin as small as C makes them and for one in Go: in
-// native Go, in wazero as it comes, with its own way to interrupt, metered, and metered with
-// reset. "best" is the fastest call, which a busy machine changes least.
-func BenchmarkCall(b *testing.B) {
-	message := []byte(`{"command":"git status","argv":null,"workdir":"` + strings.Repeat("w", 974) + `"}`)
-	for _, g := range []struct {
-		name   string
-		binary []byte
-		native func(in, out []byte) []byte
-	}{
-		{"c", echo(), func(in, out []byte) []byte { return append(out, in...) }},
-		{"go", goGuest(b), func(in, out []byte) []byte {
-			s := string(append([]byte(nil), in...))
-			return append(out, []byte(strings.ReplaceAll(s, "git", "echo git"))...)
-		}},
-	} {
-		b.Run(g.name+"/native", func(b *testing.B) {
-			var out []byte
-			measure(b, func() { out = g.native(message, out[:0]) })
-		})
-		b.Run(g.name+"/plain", func(b *testing.B) { benchmarkBare(b, g.binary, message, false) })
-		b.Run(g.name+"/close-on-context-done", func(b *testing.B) { benchmarkBare(b, g.binary, message, true) })
-		for _, persistent := range []bool{true, false} {
-			name := "/metered-reset"
-			if persistent {
-				name = "/metered"
-			}
-			b.Run(g.name+name, func(b *testing.B) {
-				c := goConfig(b)
-				c.Binary, c.Persistent = g.binary, persistent
-				pool := mustConfigure(b, c, "null")
-				x := Exchange{Message: message}
-				measure(b, func() {
-					if _, err := pool.Call(b.Context(), Request, &x); err != nil {
-						b.Fatal(err)
-					}
-				})
-				b.ReportMetric(float64(x.Fuel), "fuel")
-			})
-		}
-	}
-}
-
+// measure reports the fastest of the calls of f, which a busy machine changes least, beside the mean.
 func measure(b *testing.B, f func()) {
 	best := time.Hour
 	f()
@@ -71,52 +23,6 @@ func measure(b *testing.B, f func()) {
 		best = min(best, time.Since(start))
 	}
 	b.ReportMetric(float64(best.Nanoseconds()), "best-ns")
-}
-
-// benchmarkBare runs the module as its author built it, with the imports of this package and no limits.
-func benchmarkBare(b *testing.B, binary, message []byte, interruptible bool) {
-	ctx := context.Background()
-	metered, err := meter.Rewrite(binary, meter.Config{})
-	if err != nil {
-		b.Fatal(err)
-	}
-	p := &Plugin{config: Config{Name: "bare", Limits: Limits{Fuel: 1 << 60, Output: 1 << 20}}, metered: metered}
-	p.runtime = wazero.NewRuntimeWithConfig(ctx, wazero.NewRuntimeConfig().WithCloseOnContextDone(interruptible))
-	defer p.runtime.Close(ctx)
-	if err := p.provide(ctx); err != nil {
-		b.Fatal(err)
-	}
-	compiled, err := p.runtime.CompileModule(ctx, binary)
-	if err != nil {
-		b.Fatal(err)
-	}
-	in := &instance{plugin: p, pool: &Pool{config: []byte("null")}, paths: map[string]string{}}
-	caller, cancel := context.WithCancel(ctx)
-	defer cancel()
-	in.begin(caller, now()+time.Hour, Request, nil)
-	in.creation = ctx
-	if in.module, err = p.runtime.InstantiateModule(in, compiled, wazero.NewModuleConfig().WithName("").WithStartFunctions()); err != nil {
-		b.Fatal(err)
-	}
-	for _, name := range []string{startExport, initExport} {
-		if f := in.module.ExportedFunction(name); f != nil {
-			if _, err := f.Call(in); err != nil {
-				b.Fatal(err)
-			}
-		}
-	}
-	in.creation = nil
-	var f api.Function = in.module.ExportedFunction("on_request")
-	x := Exchange{Message: message}
-	measure(b, func() {
-		x.begin()
-		in.begin(caller, in.deadline, Request, &x)
-		if err := f.CallWithStack(in, in.result[:]); err != nil {
-			b.Fatal(err)
-		}
-		in.deliver()
-		in.writes, in.document = [5]*[]byte{}, nil // not end: wazero's watcher may still look at the context
-	})
 }
 
 // BenchmarkReset is setting a memory back of which 16 pages have been written, in the three ways there are.
@@ -222,16 +128,34 @@ func BenchmarkCollector(b *testing.B) {
 	}
 }
 
+// missing is a plugin of chained loads, each of which misses the caches: so many of them, again and again.
+func missing(loads int) []byte {
+	const size, stride = 32 << 20, 64 * 16411
+	m := plugin()
+	m.min = size / pageSize
+	m.abi()
+	// Each line of 64 bytes names the one that is a stride from it.
+	m.function(initExport, ":i", 1, ops(
+		loop, void,
+		get(0), get(0), i32(stride), add, i32(size-1), 0x71, store32, 2, 0,
+		get(0), i32(stride), add, i32(size-1), 0x71, localTee, uleb(0), brIf, 0,
+		end, i32(0)))
+	m.function("on_request", ":i", 1, ops(forever(ops(get(0), bytes.Repeat(ops(load32, 2, 0), loads), set(0))), i32(0)))
+	return m.build()
+}
+
 // BenchmarkOverrun is how long after its deadline a guest is stopped.
 func BenchmarkOverrun(b *testing.B) {
 	for name, binary := range map[string][]byte{
-		"loop":      onRequest(forever(nil), i32(0)),
-		"recursion": exponential(100),
-		"imports":   onRequest(forever(ops(i32(0), call(fInputLen), drop)), i32(0)),
-		"fill":      onRequest(forever(ops(i32(0), i32(1), i32(60000), 0xfc, 11, 0)), i32(0)),
+		"misses":          missing(100),
+		"misses-straight": missing(45_000),
+		"loop":            onRequest(forever(nil), i32(0)),
+		"recursion":       exponential(100),
+		"imports":         onRequest(forever(ops(i32(0), call(fInputLen), drop)), i32(0)),
+		"fill":            onRequest(forever(ops(i32(0), i32(1), i32(60000), 0xfc, 11, 0)), i32(0)),
 	} {
 		b.Run(name, func(b *testing.B) {
-			const deadline = 5 * time.Millisecond
+			const deadline = 50 * time.Millisecond
 			pool := mustConfigure(b, Config{Binary: binary, Limits: Limits{Fuel: 1 << 50, Deadline: deadline}}, "null")
 			var over []time.Duration
 			for b.Loop() {

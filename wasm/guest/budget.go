@@ -5,19 +5,23 @@ import (
 	"fmt"
 	"runtime"
 	"time"
+
+	"github.com/sidegate/sidegate/wasm/meter"
 )
 
 const (
 	// slice is how much fuel a guest gets at a time: 3 µs of Go, which pays for much that it does not
-	// run, 10 to 40 µs of ordinary C, and some milliseconds of the slowest code, in which every
-	// instruction misses the caches. Between two slices the clock is read, and Go's collector can
+	// run, 10 to 40 µs of ordinary C, and up to 30 ms of the slowest code, so it gets less near
+	// its deadline. Between two slices the clock is read, and Go's collector can
 	// stop this goroutine. Half of it would cost Go guests another 5 %.
 	slice = 1 << 17
-	// slowest is how long one unit of fuel takes at worst, in code that misses the caches with each load, and for
-	// 64 bytes of memory that are touched for the first time; grace is how far beyond its deadline a
-	// call may run for code that it has entered.
-	slowest = 32 * time.Nanosecond
-	grace   = 8 * time.Millisecond
+	// slowest is how long one unit of fuel takes at worst: a load that depends on the one before it, and
+	// misses the caches and the processor's table of pages, or a page that is written for the first time.
+	// For bulk instructions it is touching 64 bytes for the first time. grace is how far beyond its
+	// deadline a call may run for code that it has entered.
+	slowest     = 250 * time.Nanosecond
+	slowestBulk = 32 * time.Nanosecond
+	grace       = 8 * time.Millisecond
 	// yieldEvery is how long a call keeps its processor before it lets other goroutines have it. Most calls
 	// end sooner and never wait in the scheduler's queue; those that spin take turns with the others.
 	yieldEvery = 200 * time.Microsecond
@@ -60,19 +64,25 @@ var epoch = time.Now()
 // now is the time since epoch. It reads only the monotonic clock, in half the time of time.Now.
 func now() time.Duration { return time.Since(epoch) }
 
-// refill is the import of the meter: the guest has used up its slice, and is fuel, which is
-// negative, below zero. It gets the next slice, or is stopped. What is below zero has been paid for and not run, and will
-// run without another check: a fill of all its memory, say. If that could end too long after the
-// deadline, the guest is stopped before it.
+// refill is what the import of the meter does about fuel. If that is negative, the guest has used up its slice, and gets the
+// next, or is stopped. What is below zero has been paid for and not run, and will run without another check: a fill of all
+// its memory, say. If that could end too long after the deadline, the guest is stopped before it.
 func (in *instance) refill(fuel int64) int64 {
 	in.spent += in.granted - fuel
 	in.granted = 0
 	in.check()
-	if ahead := time.Duration(min(-fuel, 1<<30)) * slowest; ahead > grace && now()+ahead > in.deadline+grace {
+	t := now()
+	if ahead := time.Duration(min(-fuel, 1<<30)) * slowestBulk; ahead > grace && t+ahead > in.deadline+grace {
 		in.halt(KindDeadline, errDeadline)
 	}
-	in.granted = min(slice, max(0, in.limit-in.spent))
+	in.grant(t)
 	return in.granted
+}
+
+// grant gives the guest its next slice: no more than what can be run by the deadline, and its grace, at worst.
+func (in *instance) grant(t time.Duration) {
+	most := int64((in.deadline+grace-t)/slowest) - meter.MaxSegment
+	in.granted = max(0, min(slice, most, in.limit-in.spent))
 }
 
 // charge takes fuel for what an import does, and reads the clock once the charges since it was last read make

@@ -3,9 +3,7 @@ package guest
 import (
 	"context"
 	"errors"
-	"fmt"
 	"log/slog"
-	"time"
 )
 
 // A Phase is the point of a request's way at which a plugin is called.
@@ -37,64 +35,6 @@ func phaseIndex(p Phase) int {
 	return -1
 }
 
-// Limits of one plugin. Zero means the default.
-type Limits struct {
-	// Memory is the largest linear memory of one instance, in bytes, rounded down to pages of
-	// 64 KiB. Default 64 MiB, at most 4 GiB. An instance takes address space of this size
-	// and memory for what it has written.
-	Memory int64
-	// Fuel is how much code one call may execute, in the prices of wasm/meter, with a charge for
-	// every import by what it makes the host do. Prices are those of the longest way through a function, so
-	// compilers differ: one core uses 4 units in a nanosecond for code from clang, and
-	// 50 for code from Go, whose functions are long switches. Default 2^36, a little over a second
-	// of Go: the deadline ends what waits or runs on a slow host, and fuel gives what runs without
-	// waiting a bound that does not depend on the host's load. Set it lower to hold a plugin to
-	// what its messages take; [Exchange] says what a call has used.
-	Fuel int64
-	// Deadline is the longest that one call may take, with waiting for an instance and for
-	// fetches. Default 1 s.
-	Deadline time.Duration
-	// Output is how many bytes one call may write to each kind. Default 4 MiB.
-	Output int64
-	// Log is how many bytes one call may log; each line counts 16 more. Default 16 KiB.
-	Log int64
-	// Concurrency is how many calls may run at once, over all pools of the plugin, and how many
-	// instances a pool keeps. Default 8, at most 1024.
-	Concurrency int
-	// Module is the largest module that is loaded, in bytes. Default 32 MiB, at most 64 MiB.
-	Module int64
-}
-
-func (l Limits) withDefaults() (Limits, error) {
-	for _, f := range []struct {
-		name          string
-		value         *int64
-		or, low, high int64
-	}{
-		{"Memory", &l.Memory, 64 << 20, pageSize, 4 << 30},
-		{"Fuel", &l.Fuel, 1 << 30, 1, 1 << 50},
-		{"Deadline", (*int64)(&l.Deadline), int64(time.Second), int64(time.Millisecond), int64(time.Hour)},
-		{"Output", &l.Output, 4 << 20, 0, 1 << 30},
-		{"Log", &l.Log, 16 << 10, 0, 1 << 30},
-		{"Module", &l.Module, 32 << 20, 8, 64 << 20},
-	} {
-		if *f.value == 0 {
-			*f.value = f.or
-		}
-		if *f.value < f.low || *f.value > f.high {
-			return l, fmt.Errorf("guest: limit %s is %d: want %d to %d", f.name, *f.value, f.low, f.high)
-		}
-	}
-	l.Memory -= l.Memory % pageSize
-	if l.Concurrency == 0 {
-		l.Concurrency = 8
-	}
-	if l.Concurrency < 1 || l.Concurrency > 1024 {
-		return l, fmt.Errorf("guest: limit Concurrency is %d: want 1 to 1024", l.Concurrency)
-	}
-	return l, nil
-}
-
 // Level is how important a guest says that a line is: slog's debug, info, warn or error.
 type Level = slog.Level
 
@@ -124,7 +64,9 @@ func (c Config) validate() (Config, error) {
 	if c.Name == "" {
 		return c, errors.New("guest: a plugin needs a name")
 	}
-	var err error
-	c.Limits, err = c.Limits.withDefaults()
-	return c, err
+	if wrong := c.Limits.Check(); wrong != nil {
+		return c, wrong[0]
+	}
+	c.Limits = c.Limits.withDefaults()
+	return c, nil
 }

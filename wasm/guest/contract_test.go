@@ -5,6 +5,7 @@ import (
 	"errors"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestContract(t *testing.T) {
@@ -104,14 +105,20 @@ func nothing(int) []byte { return i32(0) }
 
 func TestConfigRefused(t *testing.T) {
 	t.Parallel()
-	for name, c := range map[string]Config{
-		"no name":     {Binary: echo()},
-		"memory":      {Name: "p", Limits: Limits{Memory: 1}},
-		"deadline":    {Name: "p", Limits: Limits{Deadline: -1}},
-		"concurrency": {Name: "p", Limits: Limits{Concurrency: -1}},
-		"module":      {Name: "p", Limits: Limits{Module: 65 << 20}},
+	if _, err := Load(t.Context(), Config{Binary: echo()}); err == nil || errors.As(err, new(*LoadError)) {
+		t.Errorf("without a name: %v", err)
+	}
+	for name, limits := range map[string]Limits{
+		"memory":      {Memory: 1},
+		"fuel":        {Fuel: 1<<50 + 1},
+		"deadline":    {Deadline: time.Microsecond},
+		"output":      {Output: -1},
+		"log":         {Log: 1 << 31},
+		"concurrency": {Concurrency: -1},
+		"module":      {Module: 65 << 20},
 	} {
-		if _, err := Load(t.Context(), c); err == nil || errors.As(err, new(*LoadError)) {
+		var wrong *LimitError
+		if _, err := Load(t.Context(), Config{Name: "p", Limits: limits}); !errors.As(err, &wrong) || wrong.Name != name {
 			t.Errorf("%s: %v", name, err)
 		}
 	}

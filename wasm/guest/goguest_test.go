@@ -10,38 +10,48 @@ import (
 	"testing"
 )
 
-// buildGo builds the Go guest once for a run of the tests.
-var buildGo = sync.OnceValues(func() ([]byte, error) {
-	dir, err := os.MkdirTemp("", "sidegate-goguest")
+// buildGo builds the guest in Go that most tests use, and buildDeep the one that recurses, once for a run of the tests.
+var (
+	buildGo   = sync.OnceValues(func() ([]byte, error) { return buildGuest("goguest") })
+	buildDeep = sync.OnceValues(func() ([]byte, error) { return buildGuest("deepguest") })
+)
+
+func buildGuest(name string) ([]byte, error) {
+	dir, err := os.MkdirTemp("", "sidegate-guest")
 	if err != nil {
 		return nil, err
 	}
 	defer os.RemoveAll(dir)
 	out := filepath.Join(dir, "guest.wasm")
-	build := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, "./testdata/goguest")
+	build := exec.Command("go", "build", "-buildmode=c-shared", "-ldflags=-s -w", "-o", out, "./testdata/"+name)
 	build.Env = append(os.Environ(), "GOOS=wasip1", "GOARCH=wasm", "CGO_ENABLED=0", "GOFLAGS=")
 	if text, err := build.CombinedOutput(); err != nil {
 		return nil, errors.New(string(text))
 	}
 	return os.ReadFile(out)
-})
+}
 
 // underRace is set where the race detector is on.
 var underRace bool
 
 func goGuest(t testing.TB) []byte {
 	t.Helper()
+	return built(t, buildGo)
+}
+
+func built(t testing.TB, build func() ([]byte, error)) []byte {
+	t.Helper()
 	if underRace {
-		t.Skip("compiling the Go guest takes a minute under the race detector; other guests show the same races")
+		t.Skip("compiling a guest in Go takes a minute under the race detector; other guests show the same races")
 	}
-	binary, err := buildGo()
+	binary, err := build()
 	if err != nil {
 		t.Fatal(err)
 	}
 	return binary
 }
 
-// goCache is shared, because compiling the Go guest takes seconds.
+// goCache is shared, because compiling guests in Go takes seconds.
 var goCache = sync.OnceValues(func() (string, error) { return os.MkdirTemp("", "sidegate-cache") })
 
 func goConfig(t testing.TB) Config {

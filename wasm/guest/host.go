@@ -41,7 +41,11 @@ func (p *Plugin) provide(ctx context.Context) error {
 		})
 	}
 	define(p.metered.Refill, func(ctx context.Context, _ api.Module, stack []uint64) {
-		stack[0] = uint64(ctx.(*instance).refill(int64(stack[0])))
+		in := ctx.(*instance)
+		if in.depth != nil && int64(in.depth.Get()) < 0 {
+			in.deepen(stack)
+		}
+		stack[0] = uint64(in.refill(int64(stack[0])))
 	})
 	for name, b := range builders {
 		if _, err := b.Instantiate(ctx); err != nil {

@@ -121,47 +121,6 @@ func TestFetch(t *testing.T) {
 	}
 }
 
-// TestFieldErrnos holds the errnos of the fields, in the order in which they are looked at.
-func TestFieldErrnos(t *testing.T) {
-	t.Parallel()
-	for name, c := range map[string]struct {
-		message, path, value string
-		write                bool
-		get, set             int32
-	}{
-		"there":         {`{"a":"b"}`, "/a", "1", false, 3, 0},
-		"missing":       {`{}`, "/a/b", "1", false, -errnoNotFound, errnoNotFound},
-		"no pointer":    {`{}`, "a", "1", false, -errnoPath, errnoPath},
-		"long path":     {`{}`, "/" + strings.Repeat("a", 5000), "1", false, -errnoPath, errnoPath},
-		"no value":      {`{"a":1}`, "/a", "1 2", false, 1, errnoJSON},
-		"no message":    {`{`, "/a", "1", false, -errnoJSON, errnoJSON},
-		"being written": {`{"a":1}`, "/a", "1", true, -errnoBusy, errnoBusy},
-	} {
-		t.Run(name, func(t *testing.T) {
-			t.Parallel()
-			m := plugin().abi()
-			m.text(0, c.path)
-			m.text(8000, c.value)
-			var first []byte
-			if c.write {
-				first = ops(i32(0), i32(0), i32(0), call(fOutputWrite), drop)
-			}
-			path := ops(i32(0), i32(len(c.path)))
-			m.function("on_request", ":i", 0, first,
-				path, i32(9000), i32(2), call(fFieldGet), i32(int(c.get)), ne, ifOp, void, unreachable, end,
-				path, i32(8000), i32(len(c.value)), call(fFieldSet), i32(int(c.set)), ne, ifOp, void, i32(7), ret, end,
-				i32(0))
-			x := Exchange{Message: []byte(c.message)}
-			if _, err := mustConfigure(t, Config{Binary: m.build()}, "null").Call(t.Context(), Request, &x); err != nil {
-				t.Fatalf("%v (a trap is field_get, a wrong number field_set)", err)
-			}
-			if x.MessageReplaced != (c.write || c.set == 0) {
-				t.Errorf("replaced: %v, %q", x.MessageReplaced, x.NewMessage)
-			}
-		})
-	}
-}
-
 func FuzzPrintable(f *testing.F) {
 	f.Add([]byte("a\nb\x1b[0m\xff\u202e"))
 	f.Fuzz(func(t *testing.T, in []byte) {

@@ -4,10 +4,7 @@ import (
 	"context"
 	"errors"
 	"maps"
-	"os"
-	"runtime"
 	"slices"
-	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -114,38 +111,6 @@ func TestHostile(t *testing.T) {
 			}
 		})
 	}
-}
-
-// TestRecursionMemory holds the native stack of a runaway recursion to its bound.
-func TestRecursionMemory(t *testing.T) {
-	for _, locals := range []int{0, 2000} {
-		pool := mustConfigure(t, Config{Binary: recursion(locals)}, "null")
-		runtime.GC()
-		before := resident(t)
-		for range 10 {
-			if _, err := pool.Call(t.Context(), Request, &Exchange{}); kindOf(err) != KindDepth {
-				t.Fatal(err)
-			}
-		}
-		if grown := resident(t) - before; grown > 16<<20 {
-			t.Errorf("%d locals: resident memory grew by %d bytes", locals, grown)
-		} else {
-			t.Logf("%d locals: resident memory grew by %d KiB", locals, grown>>10)
-		}
-	}
-}
-
-// resident is how much memory of this process is in use, in bytes.
-func resident(t *testing.T) int {
-	b, err := os.ReadFile("/proc/self/statm")
-	if err != nil {
-		t.Skip(err)
-	}
-	pages, err := strconv.Atoi(strings.Fields(string(b))[1])
-	if err != nil {
-		t.Fatal(err)
-	}
-	return pages * os.Getpagesize()
 }
 
 func TestHostileInit(t *testing.T) {

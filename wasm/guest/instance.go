@@ -26,6 +26,7 @@ type instance struct {
 	depth   api.MutableGlobal
 	globals []api.MutableGlobal
 	calls   [len(phases)]api.Function
+	running api.Function // the one in progress; nil while being instantiated
 	result  [1]uint64
 	paths   map[string]string // of fields: names seen before, so that they are not allocated again
 
@@ -83,6 +84,7 @@ func (p *Pool) instantiate(ctx context.Context, deadline time.Duration) (in *ins
 		in.memory.Free() // wazero leaves it behind when the start function fails
 		return nil, in.explain(err)
 	}
+	p.plugin.instances.Add(1)
 	if err := in.bind(); err != nil {
 		in.discard()
 		return nil, err
@@ -160,7 +162,8 @@ func (in *instance) end() {
 
 // invoke calls a function of the guest, under what is left of the budget.
 func (in *instance) invoke(f api.Function) error {
-	in.granted = min(slice, max(0, in.limit-in.spent))
+	in.running = f
+	in.grant(now())
 	in.fuel.Set(uint64(in.granted))
 	in.depth.Set(stackBytes)
 	err := f.CallWithStack(in, in.result[:])
@@ -204,4 +207,5 @@ func (in *instance) failure(kind Kind, err error) *Failure {
 func (in *instance) discard() {
 	_ = in.module.Close(context.Background())
 	in.memory.Free()
+	in.plugin.instances.Add(-1)
 }

@@ -209,8 +209,8 @@ func TestConcurrentCalls(t *testing.T) {
 	if failed.Load() != 8*20 {
 		t.Errorf("%d failed", failed.Load())
 	}
-	if n := len(pool.idle); n < 1 || n > 3 {
-		t.Errorf("%d idle instances for 3 calls at once", n)
+	if n := len(pool.idle); n < 1 || n > 3 || pool.plugin.Instances() != n {
+		t.Errorf("%d idle instances of %d for 3 calls at once", n, pool.plugin.Instances())
 	}
 }
 
@@ -247,6 +247,9 @@ func TestBusyAndCancelled(t *testing.T) {
 	if _, err := pool.Call(gone, Request, &Exchange{}); kindOf(err) != KindCancelled {
 		t.Errorf("cancelled before it began: %v", err)
 	}
+	if n := p.Instances(); n != 1 {
+		t.Errorf("%d instances during a call", n)
+	}
 	if err := p.Close(gone); err == nil {
 		t.Error("closed during a call")
 	}
@@ -266,8 +269,8 @@ func TestBusyAndCancelled(t *testing.T) {
 	if err := p.Close(t.Context()); err != nil {
 		t.Error(err)
 	}
-	if _, err := pool.Call(t.Context(), Request, &Exchange{}); err != ErrClosed {
-		t.Errorf("after Close: %v", err)
+	if _, err := pool.Call(t.Context(), Request, &Exchange{}); err != ErrClosed || p.Instances() != 0 {
+		t.Errorf("after Close: %v, %d instances", err, p.Instances())
 	}
 }
 
@@ -280,7 +283,7 @@ func TestGrowthDiscards(t *testing.T) {
 		if _, err := pool.Call(t.Context(), Request, &x); err != nil || x.Memory != 2*pageSize {
 			t.Fatalf("%v, memory %d", err, x.Memory)
 		}
-		if len(pool.idle) != 0 {
+		if len(pool.idle) != 0 || pool.plugin.Instances() != 0 {
 			t.Fatal("the instance was kept")
 		}
 	}

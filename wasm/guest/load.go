@@ -6,16 +6,13 @@ import (
 	"encoding/hex"
 	"fmt"
 	"sync"
+	"sync/atomic"
 
 	"github.com/tetratelabs/wazero"
 	"github.com/tetratelabs/wazero/api"
 
 	"github.com/sidegate/sidegate/wasm/meter"
 )
-
-// stackBytes is how much native stack the calls of a guest may take. wazero doubles a stack
-// that is full, so an instance keeps less than twice as much.
-const stackBytes = 2 << 20
 
 // A Plugin is a module that has been checked and compiled. Its methods may be called concurrently.
 type Plugin struct {
@@ -26,6 +23,8 @@ type Plugin struct {
 	runtime  wazero.Runtime
 	compiled wazero.CompiledModule
 	slots    chan struct{} // one for each call in progress
+
+	instances atomic.Int64
 
 	mu     sync.Mutex
 	closed bool
@@ -111,6 +110,9 @@ func (p *Plugin) Phases() []Phase {
 	}
 	return found
 }
+
+// Instances is how many instances there are, idle and in use, in all pools.
+func (p *Plugin) Instances() int { return int(p.instances.Load()) }
 
 // Digest is the SHA-256 of the module as it was given, in lower-case hex.
 func (p *Plugin) Digest() string { return p.digest }

@@ -7,7 +7,7 @@ type body struct {
 	*module
 	r        reader
 	function int // index among the defined functions
-	locals   int // with parameters; the meter's two come after them
+	locals   int // with parameters; the meter's come after them
 
 	to     []byte // the rewritten instructions
 	copied int    // offset in the module up to which to is complete
@@ -16,9 +16,11 @@ type body struct {
 	quietLoop bool // there is a loop without calls
 
 	labels   []label
-	segments []segment
-	height   int  // of the operand stack
-	dead     bool // the instruction cannot be reached
+	segments []segment // the function's, and those of the loops around the instruction
+	last     int       // number of the last segment
+	price    int       // of the function's first segment
+	height   int       // of the operand stack
+	dead     bool      // the instruction cannot be reached
 	calls    int
 	checks   int // that were written
 	others   int // instructions so far that change variables other than locals
@@ -30,24 +32,14 @@ type label struct {
 	op              byte // opBlock, opLoop, opIf, opElse; opBlock for the function itself
 	base            int  // height of the operand stack below the parameters
 	params, results int
-	segment         int  // that the code after the end belongs to
-	cost            int  // of the longest way to the end within that segment, -1 if there is none
-	entry           int  // cost at the if
-	entryDead       bool // the if cannot be reached
-	assigned        int  // assignments to locals before the block
-	ways            int  // to the end, or back to the loop
-	from            int  // the last branch among them
-	calls           int  // in the function before the block
-	others          int  // instructions before the block that change variables other than locals
-}
-
-// A segment is code that one check pays for: the function outside its loops, or a loop
-// outside the loops in it. Nothing in a segment runs twice between two checks, because only
-// the branch to a loop goes back. Its price is the longest way through it, counted in instructions.
-type segment struct {
-	cost    int // of the longest way to this instruction
-	longest int
-	patch   int // where in body.to the price of a loop is filled in
+	level           int     // in segments, of the code after the end
+	end             arrival // of the ways to the end
+	entry           arrival // at the if
+	assigned        int     // assignments to locals before the block
+	ways            int     // to the end, or back to the loop
+	from            int     // the last branch among them
+	calls           int     // in the function before the block
+	others          int     // instructions before the block that change variables other than locals
 }
 
 // rewrite reads the function whose code is left in r, which begins at the locals.
@@ -59,7 +51,7 @@ func (b *body) rewrite(r reader, function int, cached bool) {
 	b.readLocals(len(signature.Params))
 	b.copied = b.r.p
 	b.segments = append(b.segments, segment{cost: entryCost})
-	b.labels = append(b.labels, label{op: opBlock, results: len(signature.Results), cost: -1})
+	b.labels = append(b.labels, label{op: opBlock, results: len(signature.Results), end: arrival{segment: unreached}})
 	for b.r.err == nil && len(b.labels) > 0 {
 		b.instruction()
 	}
@@ -123,7 +115,7 @@ func (b *body) instruction() {
 	op := r.byte()
 	in := &instructions[op]
 	if !b.dead {
-		b.segments[len(b.segments)-1].cost++
+		b.step(start)
 	}
 	switch in.immediate {
 	case immNone:

@@ -1,8 +1,13 @@
 package meter
 
+// MaxSegment is how much fuel is paid at once at most, but for the length of bulk instructions: the
+// longest way from one check to the next.
+const MaxSegment = 10_000
+
 const (
 	entryCost  = 4 // of a call, beyond its instructions
 	loopCost   = 1
+	checkCost  = 1  // between two segments
 	bytesShift = 6  // a byte of bulk memory costs 1/64
 	pageShift  = 10 // a page costs as much as its bytes
 
@@ -11,11 +16,13 @@ const (
 	leafFrame = 4096
 )
 
-// The meter's two locals, both i64, come after the function's. A function that has a loop
+// The meter's locals, all i64, come after the function's. A function that has a loop
 // without calls keeps the fuel in the first, and the global up to date for calls and at its
 // end only: in such a loop the store and load of a global would take longer than the rest.
+// The second is the depth before the call.
 const (
 	fuelLocal = iota
+	depthLocal
 	otherLocal
 	meterLocals
 )
@@ -97,6 +104,7 @@ func (b *body) enter(price, frame int) {
 	b.appendLocal(opLocalGet, fuelLocal)
 	if frame > 0 {
 		b.appendGlobal(opGlobalGet, b.depth())
+		b.appendLocal(opLocalTee, depthLocal)
 		b.subtract(frame)
 		b.appendLocal(opLocalTee, otherLocal)
 		b.appendGlobal(opGlobalSet, b.depth())
@@ -106,20 +114,19 @@ func (b *body) enter(price, frame int) {
 	b.ifNegative()
 }
 
-// leave gives the frame back.
+// leave gives the frame back. It sets the depth to what it was, so that what the host has
+// added meanwhile goes with the frames that it was added for.
 func (b *body) leave(frame int) {
 	b.saveFuel()
 	if frame > 0 {
-		b.appendGlobal(opGlobalGet, b.depth())
-		b.to = appendInt(append(b.to, opI64Const), int64(frame))
-		b.to = append(b.to, opI64Add)
+		b.appendLocal(opLocalGet, depthLocal)
 		b.appendGlobal(opGlobalSet, b.depth())
 	}
 }
 
-// checkLoop pays for a loop, whose price is known at its end.
-func (b *body) checkLoop() {
-	b.flush(b.r.p)
+// checkSegment pays for a segment that begins before offset p, and whose price is known at its end.
+func (b *body) checkSegment(p int) {
+	b.flush(p)
 	b.getFuel()
 	b.segments[len(b.segments)-1].patch = b.subtract(0)
 	b.setFuel()
@@ -167,16 +174,15 @@ func (b *body) charge() {
 	b.to = append(b.to, opI32WrapI64)
 }
 
-// appendRecheck writes the body of the function that a failed check calls: trap if the depth
-// is below zero, else ask for fuel.
+// appendRecheck writes the body of the function that a failed check calls: ask for fuel, and
+// trap if the depth is still below zero.
 func (m *module) appendRecheck(to []byte) []byte {
 	b := body{module: m}
 	b.to = append(b.to, 0) // no locals
-	b.appendGlobal(opGlobalGet, m.depth())
-	b.to = append(b.to, opI64Const, 0, opI64LtS, opIf, blockEmpty, opUnreachable, opEnd)
 	b.appendGlobal(opGlobalGet, m.fuel())
 	b.to = appendUint(append(b.to, opCall), m.refill())
 	b.appendGlobal(opGlobalSet, m.fuel())
-	b.to = append(b.to, opEnd)
+	b.appendGlobal(opGlobalGet, m.depth())
+	b.to = append(b.to, opI64Const, 0, opI64LtS, opIf, blockEmpty, opUnreachable, opEnd, opEnd)
 	return append(appendUint(to, uint32(len(b.to))), b.to...)
 }

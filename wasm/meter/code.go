@@ -57,7 +57,7 @@ func (e *encoder) codeItem(b *body, r *reader, i int) {
 	e.function(b, f)
 }
 
-// function writes a rewritten function: its locals and the meter's two, the check, and the
+// function writes a rewritten function: its locals and the meter's, the check, and the
 // body, in a block if something must be done at the end.
 func (e *encoder) function(b *body, f reader) {
 	start := len(e.to)
@@ -78,7 +78,7 @@ func (e *encoder) function(b *body, f reader) {
 	if b.frame.calls == 0 && frame <= leafFrame {
 		frame = 0
 	}
-	b.enter(b.segments[0].longest, frame)
+	b.enter(b.price, frame)
 	wrapped := frame > 0 || b.cached
 	if wrapped {
 		b.to = append(b.to, opBlock)

@@ -49,12 +49,6 @@ func (b *body) control(op byte, start int) {
 	}
 }
 
-// note keeps the longest way through the innermost segment.
-func (b *body) note() {
-	s := &b.segments[len(b.segments)-1]
-	s.longest = max(s.longest, s.cost)
-}
-
 // kill ends a way through the function: what follows cannot be reached.
 func (b *body) kill() {
 	if !b.dead {
@@ -100,17 +94,15 @@ func (b *body) open(op byte, start int) {
 	if b.r.err != nil {
 		return
 	}
-	current := len(b.segments) - 1
 	b.labels = append(b.labels, label{
 		op: op, base: b.height, params: params, results: results,
 		assigned: b.frame.assigned, others: b.others, calls: b.calls,
-		segment: current, cost: -1, entry: b.segments[current].cost, entryDead: b.dead,
+		level: len(b.segments) - 1, end: arrival{segment: unreached}, entry: b.here(len(b.segments) - 1),
 	})
 	b.push(params)
 	if op == opLoop {
 		b.note() // nothing may come after an endless loop
-		b.segments = append(b.segments, segment{cost: loopCost})
-		b.checkLoop()
+		b.begin(loopCost, b.r.p)
 	}
 }
 
@@ -123,8 +115,8 @@ func (b *body) otherwise(start int) {
 	}
 	b.arrive(start)
 	l.op = opElse
-	b.height, b.dead = l.base, l.entryDead
-	b.segments[len(b.segments)-1].cost = l.entry
+	b.height = l.base
+	b.resume(l.entry)
 	b.push(l.params)
 }
 
@@ -139,7 +131,7 @@ func (b *body) arrive(start int) {
 		return
 	}
 	if l.op != opLoop {
-		l.cost = max(l.cost, b.segments[l.segment].cost)
+		l.end = join(l.end, b.here(l.level))
 		l.ways++
 	}
 	b.note()
@@ -149,8 +141,8 @@ func (b *body) arrive(start int) {
 func (b *body) end(start int) {
 	b.arrive(start)
 	l := b.labels[len(b.labels)-1]
-	if l.op == opIf && !l.entryDead {
-		l.cost = max(l.cost, l.entry) // past the if
+	if l.op == opIf && l.entry.segment != unreached {
+		l.end = join(l.end, l.entry) // past the if
 		l.ways++
 	}
 	b.labels = b.labels[:len(b.labels)-1]
@@ -160,17 +152,15 @@ func (b *body) end(start int) {
 	}
 	if l.op == opLoop {
 		b.quietLoop = b.quietLoop || l.calls == b.calls && l.ways > 0
-		inner := b.segments[len(b.segments)-1]
-		putPadded(b.to[inner.patch:], inner.longest)
-		b.segments = b.segments[:len(b.segments)-1]
-	} else {
-		b.dead = l.cost < 0
-		b.segments[l.segment].cost = max(l.cost, 0)
-		b.note()
+		b.finish()
 	}
 	if len(b.labels) == 0 {
 		b.flush(start)
+		b.finish()
 		return
+	}
+	if l.op != opLoop {
+		b.resume(l.end)
 	}
 	b.height = l.base
 	b.push(l.results)
@@ -201,7 +191,7 @@ func (b *body) branch(to, start int) {
 	if l.op == opLoop {
 		arity = l.params
 	} else {
-		l.cost = max(l.cost, b.segments[l.segment].cost)
+		l.end = join(l.end, b.here(l.level))
 	}
 	if b.height-b.labels[len(b.labels)-1].base < arity {
 		b.r.malformed(b.r.p, "the operand stack has too few values for a branch of %d", arity)

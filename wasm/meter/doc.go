@@ -9,8 +9,8 @@
 //     scheduler and collector in. Bulk instructions (memory.fill, memory.copy, memory.init,
 //     memory.grow, table.fill, table.copy, table.init, table.grow) pay by length before they run.
 //   - Depth, a global. Each function that calls subtracts an estimate of its native stack
-//     frame, and traps below zero; each way out of the function adds it again. The
-//     estimate is an upper bound made for wazero's compiler (see frame), so that Config.Stack
+//     frame, and asks the host below zero; each way out of the function puts back what it
+//     was. The estimate is an upper bound made for wazero's compiler (see frame), so that Config.Stack
 //     bounds the bytes: endless recursion of any frame grows the process by less than 16 MiB
 //     with the default of 4 MiB, since wazero doubles stacks and copies them as they grow.
 //   - Exports of all mutable globals, for a host that resets instances by copying.
@@ -25,6 +25,8 @@
 // nothing in a segment runs twice between two checks, since only the branch to a loop goes
 // back. A segment's price is the longest way through it in instructions, so what runs is
 // never more than what was paid for. It is known at the segment's end and filled in then.
+// Where a way becomes longer than [MaxSegment] a new segment begins, and where ways meet that
+// different checks have paid for, another, so that no code runs for long between two checks.
 //
 // In a function with a loop that makes no calls the fuel is kept in a local, which the
 // compiler keeps in a register; the global is brought up to date around calls.

@@ -77,9 +77,10 @@ func (f *frame) count(checks int) int {
 	const (
 		perCheck = 3 // fuel before, after, and where they meet
 		own      = 4 // variables: fuel, depth, memory's address and length
+		saved    = 1 // the depth before
 	)
 	variables := min(bits.OnesCount64(f.globals)+f.more, maxGlobals) + own
-	return f.values + f.locals + perCheck*checks + variables*(f.meets+checks+1)
+	return f.values + f.locals + saved + perCheck*checks + variables*(f.meets+checks+1)
 }
 
 // bytes returns the estimate.

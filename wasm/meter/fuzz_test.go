@@ -3,6 +3,7 @@ package meter_test
 import (
 	"errors"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/tetratelabs/wazero"
@@ -45,6 +46,9 @@ func FuzzRewrite(f *testing.F) {
 		})
 		before, wantErr := plain.CompileModule(t.Context(), module)
 		after, gotErr := metered.CompileModule(t.Context(), m.Binary)
+		if wantErr != nil && strings.Contains(wantErr.Error(), "custom section") {
+			return // wazero wants more of them than the specification, and they are dropped
+		}
 		if (wantErr == nil) != (gotErr == nil) {
 			t.Fatalf("before: %v; after: %v", wantErr, gotErr)
 		}

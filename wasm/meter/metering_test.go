@@ -7,6 +7,7 @@ import (
 	"os"
 	"runtime"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -80,6 +81,11 @@ func TestStartIsMetered(t *testing.T) {
 	}
 }
 
+func nops(n int) []byte { return bytes.Repeat([]byte{0x01}, n) }
+
+// longIf has a way that is longer than what is paid for at once, and one past it.
+var longIf = single([]byte{i32}, []byte{i32}, noLocals, nops(5000), 0x20, 0, 0x04, void, nops(12_000), 0x0b, nops(5000), 0x20, 0)
+
 // TestPrice holds what running costs against the instructions that run, counted by hand.
 func TestPrice(t *testing.T) {
 	t.Parallel()
@@ -99,6 +105,13 @@ func TestPrice(t *testing.T) {
 			bytes.Repeat([]byte{0x01}, 50), 0x41, 2), 1, 54, 75},
 		{"a loop's rest", single([]byte{i32}, []byte{i32}, noLocals,
 			bytes.Repeat([]byte{0x01}, 100), 0x03, void, 0x02, void, 0x20, 0, 0x0d, 0, 0x0c, 1, 0x0b, 0x0b, bytes.Repeat([]byte{0x01}, 100), 0x20, 0), 1, 205, 225},
+		{"a long way in parts", single([]byte{i32}, []byte{i32}, noLocals, nops(45_000), 0x20, 0), 0, 45_001, 45_050},
+		{"a long if, taken", longIf, 1, 22_000, 22_100},
+		{"a long if, passed by", longIf, 0, 10_000, 20_100},
+		{"a long way out of a loop", single([]byte{i32}, []byte{i32}, noLocals,
+			0x02, void, nops(6000), 0x03, void, nops(12_000), 0x20, 0, 0x0d, 1, 0x0b, nops(6000), 0x0b, nops(6000), 0x20, 0), 1, 24_000, 30_100},
+		{"a long way round a loop", single([]byte{i32}, []byte{i32}, noLocals,
+			0x03, void, nops(12_000), 0x20, 0, 0x41, 1, 0x6b, 0x22, 0, 0x0d, 0, 0x0b, 0x20, 0), 10, 120_000, 120_300},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			t.Parallel()
@@ -113,7 +126,37 @@ func TestPrice(t *testing.T) {
 			if used := budget - g.left - g.fuel(); used < test.low || used > test.top {
 				t.Errorf("%d of fuel used, want %d to %d", used, test.low, test.top)
 			}
+			if short := slices.Min(g.asked); short < -meter.MaxSegment {
+				t.Errorf("%d units are paid for at once", -short)
+			}
 		})
+	}
+}
+
+// TestHostAddsDepth: a host that is asked below zero of depth adds some, which goes again with the frames.
+func TestHostAddsDepth(t *testing.T) {
+	t.Parallel()
+	r := newRuntime(t)
+	var m api.Module
+	asked := 0
+	provideRefill(t, r, func(short int64) int64 {
+		if m != nil && int64(m.ExportedGlobal(depthName).Get()) < 0 {
+			asked++
+			resetDepth(m, 1000)
+		}
+		return 1_000_000
+	})
+	m = instantiate(t, r, rewrite(t, fib).Binary)
+	for range 2 {
+		asked = 0
+		resetDepth(m, 1000)
+		result, err := m.ExportedFunction("run").Call(context.Background(), 20)
+		if err != nil || result[0] != 6765 {
+			t.Fatalf("%v, %v", result, err)
+		}
+		if depth := m.ExportedGlobal(depthName).Get(); depth != 1000 || asked == 0 {
+			t.Errorf("depth is %d afterwards, and the host was asked %d times", int64(depth), asked)
+		}
 	}
 }
 

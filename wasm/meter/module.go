@@ -118,10 +118,12 @@ type Module struct {
 	// calls went too deep.
 	Depth string
 	// Refill is the function (param i64) (result i64) that the host must provide. The guest
-	// calls it when its fuel fell below zero, with that fuel: what was used since the host
-	// last set it is what it set minus this. The result is the new fuel; a negative one is
-	// taken, and asks again at the next check. To stop the guest, the host panics or
-	// closes the module with an exit code.
+	// calls it when its fuel or its depth fell below zero, with the fuel: what was used since
+	// the host last set it is what it set minus this. The result is the new fuel; a negative
+	// one is taken, and asks again at the next check. If it is the depth that is below zero,
+	// the host may set it to the bytes that are left indeed, since frames are estimated from
+	// above; they are taken back when the function that was entered returns. Otherwise the
+	// guest traps. To stop it itself, the host panics or closes the module with an exit code.
 	Refill Extern
 
 	// Globals are all mutable globals, in the order of their index, imported ones included.

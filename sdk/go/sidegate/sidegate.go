@@ -18,7 +18,8 @@
 // described in the guest contract, sidegate_v1. The message can be read and
 // changed by the field, with [Get], [GetString], [Set], [SetString] and
 // [Remove], which needs no JSON parser and makes a smaller and faster plugin;
-// or as a whole, with [Input], encoding/json and [Output].
+// or as a whole, with [Input], encoding/json and [Output]. The configuration
+// is read by the field, too, with [GetConfig] and [GetConfigString].
 package sidegate
 
 import (
@@ -79,7 +80,7 @@ type Errno int32
 const (
 	ErrKind     Errno = 1 // there is no such kind here, or it cannot be written
 	ErrPath     Errno = 2 // the path is not a JSON pointer
-	ErrNotFound Errno = 3 // the message has no such field
+	ErrNotFound Errno = 3 // there is no such field
 	ErrJSON     Errno = 4 // the text is not one JSON value, or a field is not a string
 	ErrBusy     Errno = 5 // the message is being written with Output
 	ErrSpace    Errno = 6 // the answer is longer than allowed
@@ -163,12 +164,15 @@ func (w Writer) Write(p []byte) (int, error) {
 
 // Get returns the JSON text of one field of the message, exactly as it stands
 // there. The path is a JSON pointer such as /env/LANG or /argv/0.
-func Get(path string) ([]byte, error) {
+func Get(path string) ([]byte, error) { return get(hostFieldGet, path) }
+
+// get asks the host for a field, again if it is longer than expected.
+func get(host func(path string, dst *byte, n int32) int32, path string) ([]byte, error) {
 	buf := make([]byte, 256)
-	n := hostFieldGet(path, unsafe.SliceData(buf), int32(len(buf)))
+	n := host(path, unsafe.SliceData(buf), int32(len(buf)))
 	if int(n) > len(buf) {
 		buf = make([]byte, n)
-		n = hostFieldGet(path, unsafe.SliceData(buf), int32(len(buf)))
+		n = host(path, unsafe.SliceData(buf), int32(len(buf)))
 	}
 	if n < 0 {
 		return nil, Errno(-n)
@@ -179,6 +183,19 @@ func Get(path string) ([]byte, error) {
 // GetString returns a field that is a string, and [ErrJSON] if it is not.
 func GetString(path string) (string, error) {
 	text, err := Get(path)
+	if err != nil {
+		return "", err
+	}
+	return unquote(text)
+}
+
+// GetConfig is [Get] on the configuration. Without one, that is null: the path
+// "" names it, and nothing else is found.
+func GetConfig(path string) ([]byte, error) { return get(hostConfigGet, path) }
+
+// GetConfigString is [GetString] on the configuration.
+func GetConfigString(path string) (string, error) {
+	text, err := GetConfig(path)
 	if err != nil {
 		return "", err
 	}
@@ -335,6 +352,10 @@ func hostFieldGet(path string, dst *byte, n int32) int32
 //go:wasmimport sidegate field_set
 //go:noescape
 func hostFieldSet(path string, src *byte, n int32) int32
+
+//go:wasmimport sidegate config_get
+//go:noescape
+func hostConfigGet(path string, dst *byte, n int32) int32
 
 //go:wasmimport sidegate log
 //go:noescape
