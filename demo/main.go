@@ -1,5 +1,5 @@
-// Command demo shows a gateway at work: it sets one up in a temporary directory, starts it, calls it as a container
-// would, and prints every call with what became of it. Each step is a real HTTP call to a real process; a step that does
+// Command demo shows a gateway at work: it sets one up in a temporary directory with two plugins, starts it, calls it as a
+// container would, and prints every call with what became of it. Each step is a real HTTP call to a real process; a step that does
 // not end as it says makes the demo fail.
 package main
 
@@ -16,22 +16,27 @@ import (
 
 func main() {
 	binary := flag.String("sidegate", "bin/sidegate", "the program to show")
+	plugins := flag.String("plugins", "bin/plugins", "the folder with the example plugins")
 	flag.Parse()
 	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
 	defer cancel()
-	if err := show(ctx, *binary); err != nil {
+	if err := show(ctx, *binary, *plugins); err != nil {
 		fmt.Fprintln(os.Stderr, "demo:", err)
 		os.Exit(1)
 	}
 }
 
-func show(ctx context.Context, binary string) (err error) {
+func show(ctx context.Context, binary, plugins string) (err error) {
 	dir, err := os.MkdirTemp("", "sidegate-demo-")
 	if err != nil {
 		return err
 	}
 	defer os.RemoveAll(dir)
 	binary, err = filepath.Abs(binary)
+	if err != nil {
+		return err
+	}
+	pluginsYAML, err := configurePlugins(dir, plugins)
 	if err != nil {
 		return err
 	}
@@ -42,7 +47,9 @@ func show(ctx context.Context, binary string) (err error) {
 	defer receiver.close()
 
 	heading("A gateway is set up and started")
-	g, err := trial.Start(ctx, trial.Options{Binary: binary, Dir: filepath.Join(dir, "gateway"), Callbacks: receiver.url + "/*"})
+	g, err := trial.Start(ctx, trial.Options{Binary: binary, Dir: filepath.Join(dir, "gateway"), Callbacks: receiver.url + "/*", Edit: func(yaml string) (string, error) {
+		return yaml + pluginsYAML(receiver.url), nil
+	}})
 	if err != nil {
 		return err
 	}
@@ -54,7 +61,7 @@ func show(ctx context.Context, binary string) (err error) {
 	fmt.Printf("  GET /     %s\n", welcome)
 
 	s := stage{gateway: g, receiver: receiver}
-	for _, step := range []func(context.Context) error{s.allowed, s.pipeline, s.denied, s.asynchronous, s.replayed} {
+	for _, step := range []func(context.Context) error{s.allowed, s.pipeline, s.denied, s.redacted, s.asynchronous, s.replayed} {
 		if err := step(ctx); err != nil {
 			return fmt.Errorf("%w\nthe gateway's log:\n%s", err, g.Log())
 		}

@@ -21,7 +21,8 @@ type delivered struct {
 		Stdout string `json:"stdout"`
 		Stderr string `json:"stderr"`
 	} `json:"kwargs"`
-	delivery string
+	delivery      string
+	authorization string
 }
 
 func receive() (*receiver, error) {
@@ -36,7 +37,7 @@ func receive() (*receiver, error) {
 }
 
 func (r *receiver) ServeHTTP(w http.ResponseWriter, req *http.Request) {
-	d := delivered{delivery: req.Header.Get("X-Sidegate-Delivery")}
+	d := delivered{delivery: req.Header.Get("X-Sidegate-Delivery"), authorization: req.Header.Get("Authorization")}
 	if err := json.NewDecoder(req.Body).Decode(&d); err != nil || req.Method != http.MethodPost {
 		http.Error(w, "not a callback", http.StatusBadRequest)
 		return

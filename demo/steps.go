@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/sidegate/sidegate/internal/trial"
@@ -55,8 +56,22 @@ func (s *stage) denied(ctx context.Context) error {
 	return nil
 }
 
+func (s *stage) redacted(ctx context.Context) error {
+	heading("A command whose output holds a password: the plugin redact takes it out")
+	a, err := s.call(ctx, trial.Order{Command: "echo 'user=app " + password + " host=db1'", Wait: true})
+	if err != nil {
+		return err
+	}
+	if a.Status != 200 || a.Data == nil || a.Data.Stdout != "user=app [redacted] host=db1\n" || a.Data.Annotations["redacted"] != "1" ||
+		!slices.Contains(a.Data.HeldBy, "redact") {
+		return a.Unexpected("200 and the output without the password")
+	}
+	fmt.Printf("  output    %s  plugins   %s (places taken out: %s)\n", a.Data.Stdout, strings.Join(a.Data.HeldBy, " "), a.Data.Annotations["redacted"])
+	return nil
+}
+
 func (s *stage) asynchronous(ctx context.Context) error {
-	heading("A command whose caller does not wait, and gets a callback")
+	heading("A command whose caller does not wait, and gets a callback; the plugin token-injector adds a token to it")
 	a, err := s.call(ctx, trial.Order{Command: "echo 'all is well: 一切正常'", CallbackURL: s.receiver.url + "/done"})
 	if err != nil {
 		return err
@@ -69,10 +84,10 @@ func (s *stage) asynchronous(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	if c.Kwargs.Stdout != "all is well: 一切正常\n" || c.delivery == "" {
-		return fmt.Errorf("the callback holds %q, and delivery ID %q", c.Kwargs.Stdout, c.delivery)
+	if c.Kwargs.Stdout != "all is well: 一切正常\n" || c.delivery == "" || c.authorization != "Bearer "+token {
+		return fmt.Errorf("the callback holds %q, delivery ID %q and Authorization %q", c.Kwargs.Stdout, c.delivery, c.authorization)
 	}
-	fmt.Printf("  callback  %s (delivery %s)\n", strings.TrimSpace(c.Kwargs.Stdout), c.delivery)
+	fmt.Printf("  callback  %s (delivery %s)\n  header    Authorization: %s\n", strings.TrimSpace(c.Kwargs.Stdout), c.delivery, c.authorization)
 	return nil
 }
 

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"os"
+	"regexp"
 	"strconv"
 	"strings"
 	"sync"
@@ -30,6 +31,7 @@ type misbehaving struct {
 	length               int64
 	await                bool
 	get                  string
+	until                string
 }
 
 // callMain sends one signed call to $ADDR and prints the status of the answer and its body. The body is the argument.
@@ -49,9 +51,14 @@ func callMain() {
 	flag.Int64Var(&c.length, "length", -1, "in place of the body's length")
 	flag.IntVar(&c.copies, "copies", 1, "send the same call so often at once, and print the sorted statuses")
 	flag.StringVar(&c.get, "get", "", "get a URL, and print status and body")
+	flag.StringVar(&c.until, "until", "", "repeat the call until the answer, or the URL's, matches this expression; with ! before it, until it does not")
 	flag.BoolVar(&c.await, "await", false, "wait until GET / answers, and end")
 	flag.Parse()
-	if err := c.run(flag.Arg(0)); err != nil {
+	run := c.run
+	if c.until != "" {
+		run = c.repeat
+	}
+	if err := run(flag.Arg(0)); err != nil {
 		fmt.Fprintln(os.Stderr, "call:", err)
 		os.Exit(1)
 	}
@@ -171,14 +178,59 @@ func (c *misbehaving) together(message []byte) error {
 }
 
 func get(url string) error {
+	status, body, err := fetch(url)
+	if err == nil {
+		fmt.Printf("%d\n%s\n", status, body)
+	}
+	return err
+}
+
+func fetch(url string) (int, string, error) {
 	resp, err := http.Get(url)
 	if err != nil {
-		return err
+		return 0, "", err
 	}
 	defer resp.Body.Close()
 	body, err := io.ReadAll(resp.Body)
-	fmt.Printf("%d\n%s\n", resp.StatusCode, body)
-	return err
+	return resp.StatusCode, string(body), err
+}
+
+// patience is how long a script waits for what has to happen.
+const patience = time.Minute
+
+// repeat makes a call again and again, signed anew, until its answer is as wanted, and prints that one.
+func (c *misbehaving) repeat(body string) error {
+	pattern, unwanted := strings.CutPrefix(c.until, "!")
+	wanted, err := regexp.Compile("(?m)" + pattern)
+	if err != nil {
+		return err
+	}
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		answer, err := c.once(body)
+		switch {
+		case err != nil:
+			return err
+		case wanted.MatchString(answer) != unwanted:
+			fmt.Print(answer)
+			return nil
+		case time.Now().After(end):
+			return fmt.Errorf("after %v the answer is still: %s", patience, answer)
+		}
+	}
+}
+
+func (c *misbehaving) once(body string) (string, error) {
+	ask := func() (int, string, error) { return fetch(c.get) }
+	if c.get == "" {
+		c.nonce, c.timestamp, c.signature = auth.NewNonce(), "", ""
+		message, err := c.message([]byte(body))
+		if err != nil {
+			return "", err
+		}
+		ask = func() (int, string, error) { return exchange(message) }
+	}
+	status, text, err := ask()
+	return fmt.Sprintf("%d\n%s\n", status, text), err
 }
 
 // awaitGateway waits until the gateway at $ADDR welcomes.
@@ -201,8 +253,9 @@ func awaitGateway() error {
 	}
 }
 
-// receiveMain listens at $RECEIVER, appends the body of each callback to a file, with its delivery ID behind it, and
-// answers 500 to as many as it is told to. It ends after the number of callbacks it is told to accept.
+// receiveMain listens at $RECEIVER, appends the body of each callback to a file, with its delivery ID behind it and its
+// Authorization header if it has one, and answers 500 to as many as it is told to. It ends after the number of callbacks
+// it is told to accept.
 func receiveMain() {
 	file := flag.String("file", "callbacks", "")
 	fail := flag.Int("fail", 0, "")
@@ -229,7 +282,11 @@ func receiveMain() {
 			w.WriteHeader(http.StatusInternalServerError)
 			return
 		}
-		fmt.Fprintf(f, "%s delivery=%s\n", body, r.Header.Get("X-Sidegate-Delivery"))
+		fmt.Fprintf(f, "%s delivery=%s", body, r.Header.Get("X-Sidegate-Delivery"))
+		if value := r.Header.Get("Authorization"); value != "" {
+			fmt.Fprintf(f, " authorization=%s", value)
+		}
+		fmt.Fprintln(f)
 		f.Close()
 		if *accept--; *accept == 0 {
 			close(done)

@@ -5,43 +5,59 @@ import (
 	"net"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
 // TestMain lets the scripts run the real main as `sidegate`, a caller that can misbehave as `call`, and a receiver of
-// callbacks as `receive`.
+// callbacks as `receive`, and an authentication service as `authenticate`.
 func TestMain(m *testing.M) {
-	testscript.Main(m, map[string]func(){
-		"sidegate": main,
-		"call":     callMain,
-		"receive":  receiveMain,
+	testscript.Main(tidy{m}, map[string]func(){
+		"sidegate":     main,
+		"call":         callMain,
+		"receive":      receiveMain,
+		"authenticate": authenticateMain,
 	})
 }
 
-// TestScripts runs testdata/script. Each script has free addresses in $ADDR, $ADMIN and $RECEIVER.
+// TestScripts runs testdata/script. Each script has free addresses in $ADDR, $ADMIN, $RECEIVER and $AUTH.
 func TestScripts(t *testing.T) {
+	toolchain, err := goEnvironment()
+	if err != nil {
+		t.Fatal(err)
+	}
+	assemblyScript, err := filepath.Abs("../../bin/assemblyscript/node_modules")
+	if err != nil {
+		t.Fatal(err)
+	}
 	testscript.Run(t, testscript.Params{
 		Dir:                 "testdata/script",
 		RequireExplicitExec: true,
 		Setup: func(env *testscript.Env) error {
-			for _, name := range []string{"ADDR", "ADMIN", "RECEIVER"} {
+			for _, name := range []string{"ADDR", "ADMIN", "RECEIVER", "AUTH"} {
 				address, err := freeAddress()
 				if err != nil {
 					return err
 				}
 				env.Setenv(name, address)
 			}
+			env.Vars = append(env.Vars, toolchain...)
+			env.Setenv("ASSEMBLYSCRIPT", assemblyScript)
 			return nil
 		},
 		Condition: func(cond string) (bool, error) {
-			if cond == "root" {
+			switch cond {
+			case "root":
 				return os.Geteuid() == 0, nil
+			case "assemblyscript":
+				_, err := os.Stat(filepath.Join(assemblyScript, ".bin", "asc"))
+				return err == nil, nil
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"program": needProgram},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){"program": needProgram, "built": useBuilt, "module": writeModule},
 	})
 }
 

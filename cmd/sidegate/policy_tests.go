@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sidegate/sidegate/policy"
 	"github.com/sidegate/sidegate/policy/authoring"
 )
 
@@ -100,7 +101,7 @@ func (t *testRun) print(w io.Writer, report authoring.TestReport) error {
 
 // cannotLoad prints what keeps policies from being loaded, if it is in the policies.
 func cannotLoad(cmd *cobra.Command, err error) error {
-	problems := authoring.Problems(err)
+	problems := policy.Problems(err)
 	if len(problems) == 0 || problems[0].File == "" {
 		return err
 	}

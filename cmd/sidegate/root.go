@@ -20,6 +20,7 @@ and call it:  sidegate run --secret-file DIR/func.secret -- uptime`,
 		newInitCommand(),
 		newRunCommand(),
 		newPolicyCommand(),
+		newPluginCommand(),
 		newDoctorCommand(),
 		newVersionCommand(),
 	)
