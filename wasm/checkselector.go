@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/agnivade/levenshtein"
 )
 
 // checkSelector reports what is wrong with a selector that stands at key.
@@ -90,43 +92,22 @@ func unknownKey(key string) string {
 // nearestKey returns the valid key that takes the fewest edits to come to. What is far from all is most
 // likely meant as a label of the client.
 func nearestKey(key string) string {
-	const far = 4 // edits
+	key = key[:min(len(key), 64)] // the distance costs the product of the lengths
+	const far = 4                 // edits
 	label := key
 	if parts := strings.SplitN(key, ".", 3); len(parts) > 1 {
 		label = parts[len(parts)-1]
 	}
 	label = cmp.Or(label, "K")
 	best := "client.labels." + label
-	least := min(far, distance(key, best))
+	least := min(far, levenshtein.ComputeDistance(key, best))
 	candidates := slices.Sorted(maps.Keys(plainKeys))
 	for _, candidate := range append(candidates, "host.labels."+label) {
-		if d := distance(key, candidate); d < least {
+		if d := levenshtein.ComputeDistance(key, candidate); d < least {
 			best, least = candidate, d
 		}
 	}
 	return best
-}
-
-// distance is Levenshtein's, over bytes, of no more than the first 64 of each.
-func distance(a, b string) int {
-	a, b = a[:min(len(a), 64)], b[:min(len(b), 64)]
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			cost := diagonal
-			if a[i] != b[j] {
-				cost++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(cost, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 // quote shows a value of the configuration, shortened.

@@ -6,6 +6,8 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/agnivade/levenshtein"
+
 	"github.com/sidegate/sidegate/wasm/meter"
 )
 
@@ -146,7 +148,7 @@ func nearOr(m *meter.Module, name, or string) string {
 // nearest suggests the one of names that is most like name.
 func nearest(name string, names []string) string {
 	best := slices.MinFunc(names, func(a, b string) int {
-		return cmp.Or(distance(plain(name), plain(a))-distance(plain(name), plain(b)), cmp.Compare(a, b))
+		return cmp.Or(levenshtein.ComputeDistance(plain(name), plain(a))-levenshtein.ComputeDistance(plain(name), plain(b)), cmp.Compare(a, b))
 	})
 	if !alike(name, best) {
 		return ""
@@ -155,32 +157,13 @@ func nearest(name string, names []string) string {
 }
 
 // alike reports whether a is probably meant to be b.
-func alike(a, b string) bool { return distance(plain(a), plain(b)) <= max(2, len(b)/3) }
+func alike(a, b string) bool {
+	return levenshtein.ComputeDistance(plain(a), plain(b)) <= max(2, len(b)/3)
+}
 
 // plain drops what spellings of one name differ in: case and underscores.
 func plain(s string) string {
 	return strings.ToLower(strings.ReplaceAll(s[:min(len(s), 64)], "_", ""))
-}
-
-// distance is the number of insertions, deletions and substitutions that turn a into b (Levenshtein).
-func distance(a, b string) int {
-	row := make([]int, len(b)+1)
-	for j := range row {
-		row[j] = j
-	}
-	for i := range len(a) {
-		diagonal := row[0]
-		row[0] = i + 1
-		for j := range len(b) {
-			substitute := diagonal
-			if a[i] != b[j] {
-				substitute++
-			}
-			diagonal = row[j+1]
-			row[j+1] = min(substitute, row[j]+1, row[j+1]+1)
-		}
-	}
-	return row[len(b)]
 }
 
 func keys[V any](m map[string]V) []string {
