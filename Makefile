@@ -28,10 +28,10 @@ test: build ## run all tests
 	go test ./...
 	bin/sidegate policy test policies
 
-# The scripts start hundreds of processes, and each would wait a second at its end for late reports. The stock opa is on
-# PATH, for the tests that compare with it.
-race: bin/opa ## run all tests under the race detector
-	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 PATH="$(CURDIR)/bin:$$PATH" go test -race -timeout 20m ./...
+# The scripts start hundreds of processes, and each would wait a second at its end for late reports. The stock opa and
+# wat2wasm are on PATH, for the tests that compare with them.
+race: bin/opa bin/wabt/node_modules ## run all tests under the race detector
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 PATH="$(CURDIR)/bin:$(CURDIR)/bin/wabt/node_modules/.bin:$$PATH" go test -race -timeout 20m ./...
 
 # The race detector makes compiled guests ten times as slow, so what needs them is tested without it.
 sdk: bin/assemblyscript/node_modules ## build and test the plugins of every language
@@ -41,6 +41,12 @@ bin/assemblyscript/node_modules: sdk/assemblyscript/template/package-lock.json
 	mkdir -p bin/assemblyscript
 	cp sdk/assemblyscript/template/package.json sdk/assemblyscript/template/package-lock.json bin/assemblyscript/
 	npm ci --prefix bin/assemblyscript --no-audit --no-fund
+	touch $@
+
+bin/wabt/node_modules: tools/wabt/package-lock.json
+	mkdir -p bin/wabt
+	cp tools/wabt/package.json tools/wabt/package-lock.json bin/wabt/
+	npm ci --prefix bin/wabt --no-audit --no-fund
 	touch $@
 
 bench: build ## compare with a bare handler, from one run

@@ -164,7 +164,7 @@ func TestChainsAreForOperators(t *testing.T) {
 		h.ServeHTTP(w, httptest.NewRequest(http.MethodGet, path, nil))
 		return w.Code, w.Body.String()
 	}
-	if code, _ := ask(th.Handler(), "/v1/chains"); code != http.StatusNotFound {
+	if code, _ := ask(th.Handler(), "/v1/chains"); code != http.StatusUnauthorized {
 		t.Errorf("callers get %d", code)
 	}
 	d := th.due(t, "true")
