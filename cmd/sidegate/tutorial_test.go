@@ -187,7 +187,7 @@ func newTutorialShell(t *testing.T) *tutorialShell {
 	s := &tutorialShell{dir: t.TempDir(), addresses: freeAddresses(t, "127.0.0.1:8099", "127.0.0.1:8098")}
 	sh := exec.Command("bash", "--noprofile", "--norc")
 	sh.Dir = s.dir
-	sh.Env = append(os.Environ(), "HOME="+s.dir, "MAKEFLAGS=", "PATH="+filepath.Dir(program)+string(os.PathListSeparator)+os.Getenv("PATH"))
+	sh.Env = append(os.Environ(), "HOME="+s.dir, "MAKEFLAGS=", "MAKELEVEL=", "PATH="+filepath.Dir(program)+string(os.PathListSeparator)+os.Getenv("PATH"))
 	sh.Env = append(sh.Env, toolchain...)
 	if s.in, err = sh.StdinPipe(); err != nil {
 		t.Fatal(err)
