@@ -34,6 +34,9 @@ func TestReadmeExamplesAreTested(t *testing.T) {
 		if !strings.Contains(tests.String(), block[1]) {
 			t.Errorf("no test holds this example of README.md:\n%s", block[1])
 		}
+		if lines := strings.Count(block[1], "\n"); lines >= 10 {
+			t.Errorf("an example of README.md has %d lines, and should have less than ten:\n%s", lines, block[1])
+		}
 	}
 }
 

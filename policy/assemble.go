@@ -156,6 +156,12 @@ func addModule(b *bundle.Bundle, f sourceFile, roots []string) error {
 	return nil
 }
 
+// ErrSigned means that a bundle file in Config.Paths is signed. Passing over a
+// signature that cannot be checked would look like checking it.
+var ErrSigned = errors.New("the bundle is signed, and there are no keys for the policy paths: " +
+	"whoever owns a file there is trusted with it. Name the bundle as it was before it was signed, " +
+	"or have it fetched and verified as a remote one, with policy.opa.bundles and its signing.keyid")
+
 // readBundle reads a bundle file. What OPA would accept and this engine cannot
 // hold to its rules is refused: compiled policy, deltas, and claiming all data.
 func readBundle(s source) (*bundle.Bundle, error) {
@@ -171,6 +177,9 @@ func readBundle(s source) (*bundle.Bundle, error) {
 		WithBaseDir(s.path).
 		Read()
 	if err != nil {
+		if isSigned(s.files[0].content) {
+			err = ErrSigned
+		}
 		return nil, err
 	}
 	switch {

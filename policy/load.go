@@ -169,7 +169,7 @@ func (e *Engine) commit(ctx context.Context, set map[string]candidate) error {
 		if err != nil {
 			return err
 		}
-		next.warnings = Problems(warnings)
+		next.warnings = append(Problems(warnings), e.mistakes(ctx, txn, compiler)...)
 		if err := e.smoke(ctx, txn, next); err != nil {
 			return err
 		}

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"maps"
+	"net"
 	"net/url"
 	"os"
 	"path/filepath"
@@ -91,11 +92,19 @@ func checkServices(services map[string]any, report reporter) {
 		if path, _ := bearer["token_path"].(string); isBearer && !privateFile(path) {
 			report(at+".credentials.bearer.token_path", "must be the absolute path of a regular file that gives no access to others than its owner and group")
 		}
+		if isBearer && err == nil && u.Scheme == "http" && !isLoopback(u.Hostname()) {
+			report(at+".credentials.bearer", "would send its token in the clear to %s: let services.%s.url be an https URL; http is for a server on this host's loopback interface", u.Host, name)
+		}
 		tls, isTLS := section(service, "credentials")["client_tls"].(map[string]any)
 		if path, _ := tls["private_key"].(string); isTLS && !privateFile(path) {
 			report(at+".credentials.client_tls.private_key", "must be the absolute path of a regular file that gives no access to others than its owner and group")
 		}
 	}
+}
+
+// isLoopback reports whether what is sent to a host stays on this one.
+func isLoopback(host string) bool {
+	return strings.EqualFold(host, "localhost") || net.ParseIP(host).IsLoopback()
 }
 
 var secretHeader = regexp.MustCompile(`(?i)auth|token|secret|cookie|password|api.?key`)

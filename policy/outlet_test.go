@@ -61,10 +61,10 @@ func TestServiceConnections(t *testing.T) {
 	if err := os.WriteFile(token, []byte("s3cret\n"), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	config := remote("http://policy.example:1234", t.TempDir())
+	config := remote("http://localhost:1234", t.TempDir())
 	config.OPA["services"].(map[string]any)["center"].(map[string]any)["credentials"] = map[string]any{"bearer": map[string]any{"token_path": token}}
 	config.DialContext = func(ctx context.Context, network, address string) (net.Conn, error) {
-		if address != "policy.example:1234" {
+		if address != "localhost:1234" {
 			t.Errorf("dialed %s", address)
 		}
 		return new(net.Dialer).DialContext(ctx, network, server.Listener.Addr().String())

@@ -6,7 +6,26 @@ import (
 	"compress/gzip"
 	"fmt"
 	"io"
+
+	"github.com/open-policy-agent/opa/v1/bundle"
 )
+
+// isSigned tells whether a bundle has a signature, right or wrong.
+func isSigned(packed []byte) bool {
+	unzipped, err := gzip.NewReader(bytes.NewReader(packed))
+	if err != nil {
+		return false
+	}
+	for archive := tar.NewReader(unzipped); ; {
+		header, err := archive.Next()
+		if err != nil {
+			return false
+		}
+		if bundle.IsSignaturesFile(header.Name) {
+			return true
+		}
+	}
+}
 
 // checkPacked refuses a bundle that would unpack to more than limit bytes or to
 // more than maxSourceFiles files. OPA bounds each file, and not how many there

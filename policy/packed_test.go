@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"path/filepath"
 	"strings"
 	"testing"
 )
@@ -132,5 +133,26 @@ func TestPackedBoundsOfFiles(t *testing.T) {
 	}
 	if _, err := readPersisted(holes(t, 2, 6000), 10_000, nil); err == nil || !strings.Contains(err.Error(), "unpacks to more than 10000 bytes") {
 		t.Errorf("error %v", err)
+	}
+}
+
+// A signature that nothing could be checked by is not passed over, nor one that is broken.
+func TestSignedBundleInThePaths(t *testing.T) {
+	t.Parallel()
+	signed := rules("1", allows("a"))
+	signed.key = newKey(t)
+	broken := zip(t, func(w *tar.Writer) error { return add(w, tar.Header{Name: "/.signatures.json"}, "{") }, asIs)
+	for name, content := range map[string][]byte{"signed": signed.bytes(t), "broken": broken} {
+		dir := t.TempDir()
+		write(t, dir, map[string]string{"b.tar.gz": string(content)})
+		config := Config{Paths: []string{filepath.Join(dir, "b.tar.gz")}}
+		e, _ := open(t, config)
+		s := e.Status()
+		if s.Ready || !errors.Is(s.LastError, ErrSigned) || !strings.Contains(s.LastError.Error(), "b.tar.gz: the bundle is signed, ") {
+			t.Errorf("%s: %v", name, s.LastError)
+		}
+		if err := Verify(t.Context(), config); !errors.Is(err, ErrSigned) {
+			t.Errorf("%s: %v", name, err)
+		}
 	}
 }

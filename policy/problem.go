@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/loader"
@@ -32,8 +33,20 @@ func (p Problem) String() string {
 }
 
 // Problems splits an error of loading, compiling or checking a policy into
-// single problems, sorted by file and line.
+// single problems, sorted by file and line. Each is told once: where a file
+// does not parse, OPA's parser says so twice.
 func Problems(err error) []Problem {
+	problems := split(err)
+	kept := problems[:0:0]
+	for i, p := range problems {
+		if !slices.ContainsFunc(problems, p.repeats) && !slices.Contains(problems[:i], p) {
+			kept = append(kept, p)
+		}
+	}
+	return kept
+}
+
+func split(err error) []Problem {
 	var compile ast.Errors
 	var load loader.Errors
 	var one *ast.Error
@@ -51,7 +64,7 @@ func Problems(err error) []Problem {
 	case errors.As(err, &load):
 		var problems []Problem
 		for _, e := range load {
-			problems = append(problems, Problems(e)...)
+			problems = append(problems, split(e)...)
 		}
 		return problems
 	case errors.As(err, &one):
@@ -71,6 +84,24 @@ func problemOf(e *ast.Error) Problem {
 		}
 	}
 	return p
+}
+
+// needless is what the parser says when a rule's value has failed to parse,
+// after what has failed in it.
+const needless = ": expected rule value term"
+
+// repeats reports whether other says the same as p, and more: of two errors of
+// parsing at one place, the one that says why it is one.
+func (p Problem) repeats(other Problem) bool {
+	if p.Code != ast.ParseErr || other.Code != ast.ParseErr || p.File != other.File || p.Line != other.Line || p.Column != other.Column {
+		return false
+	}
+	first, _, _ := strings.Cut(p.Message, "\n")
+	more, _, _ := strings.Cut(other.Message, "\n")
+	if strings.Contains(first, needless) {
+		return !strings.Contains(more, needless) && !strings.HasPrefix(first, more)
+	}
+	return more != first && strings.HasPrefix(more, first)
 }
 
 // Verify loads the policies once, as [New] does, and returns why an engine

@@ -16,7 +16,8 @@ type Status struct {
 	ActivatedAt time.Time
 
 	// Warnings are about the policy that decides: what OPA's strict mode
-	// refuses, variables and imports that are not used.
+	// refuses, variables and imports that are not used; and what the library
+	// knows to be wrong with the data of roles and types.
 	Warnings []Problem
 
 	// LastError is why the last attempt failed, nil when it did not; of several
@@ -102,7 +103,7 @@ func (e *Engine) tell(source string, err error, before, after Status) {
 	if activated {
 		e.log.Info("policy activated", "revision", after.Revision)
 		for _, problem := range after.Warnings {
-			e.log.Warn("policy activated, but something in it is not used: is a name misspelt?", "warning", problem.String())
+			e.log.Warn("policy activated, but something in it looks like a mistake", "warning", problem.String())
 		}
 	}
 	switch {

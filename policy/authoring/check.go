@@ -31,7 +31,7 @@ type CheckOptions struct {
 
 // Check compiles the policies strictly, with their tests, under the gateway's
 // capabilities, and checks types by the schemas. Then it asks the library, if
-// it is there, which specs of commands are not well-formed; and if all paths are
+// it is there, what is wrong with the data of roles and types; and if all paths are
 // directories and bundles, it loads them as the gateway would, and says what the
 // gateway would say: above all that there must be a rule data.sidegate.decision.
 //
@@ -47,15 +47,12 @@ func Check(ctx context.Context, paths []string, o CheckOptions) ([]policy.Proble
 	}
 	all, err := load(paths, o.AllowBuiltins, nil)
 	if err != nil {
-		return Problems(err), nil
+		return policy.Problems(err), nil
 	}
 	if err := compileStrictly(ctx, all, schemas); err != nil {
-		return Problems(err), nil
+		return policy.Problems(err), nil
 	}
-	problems, err := checkSpecs(ctx, all, FindPlaces(paths))
-	if err != nil {
-		return nil, err
-	}
+	problems := checkData(ctx, all, FindPlaces(paths))
 	if slices.ContainsFunc(paths, func(path string) bool { return !isSource(path) }) {
 		return problems, nil
 	}
@@ -67,7 +64,7 @@ func Check(ctx context.Context, paths []string, o CheckOptions) ([]policy.Proble
 	if o.Partial && errors.Is(err, policy.ErrNoEntrypoint) {
 		err = nil
 	}
-	return append(problems, Problems(err)...), nil
+	return append(problems, policy.Problems(err)...), nil
 }
 
 func compileStrictly(ctx context.Context, all loaded, schemas *ast.SchemaSet) error {

@@ -2,7 +2,6 @@ package authoring
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"maps"
@@ -14,75 +13,30 @@ import (
 	"github.com/sidegate/sidegate/policy"
 )
 
-// specsPackage is the library's package that judges the specs of commands.
-var specsPackage = ast.MustParseRef("data.sidegate.lib.specs")
-
-// unsoundSpecs asks the library which specs of commands in the roles' data,
-// subcommands included, it would not use, and for the keys that they may have.
-const unsoundSpecs = `unsound := {{"at": at, "spec": part} |
-	some role, name
-	spec := data.sidegate.roles[role].commands[name]
-	some [below, part] in array.concat([[[], spec]], [[["subcommands", sub], content] | some sub, content in spec.subcommands])
-	not data.sidegate.lib.specs.sound(part)
-	at := array.concat(["sidegate", "roles", role, "commands", name], below)
-}
-keys := data.sidegate.lib.specs.keys`
-
-// checkSpecs finds the specs of commands that the library passes over because
-// of their form, which denies without a word until somebody asks. Policies
-// without the library have none.
-func checkSpecs(ctx context.Context, all loaded, places *Places) ([]policy.Problem, error) {
-	if !slices.ContainsFunc(slices.Collect(maps.Values(all.modules)), func(m *ast.Module) bool { return m.Package.Path.Equal(specsPackage) }) {
-		return nil, nil
+// checkData asks the library what is wrong with the data of roles and types.
+// It all denies, without a word until somebody asks. Policies without the
+// library have nobody to ask.
+func checkData(ctx context.Context, all loaded, places *Places) []policy.Problem {
+	if !slices.ContainsFunc(slices.Collect(maps.Values(all.modules)), hasMistakes) {
+		return nil
 	}
-	body, err := ast.ParseBodyWithOpts(unsoundSpecs, ast.ParserOptions{RegoVersion: ast.RegoV1})
-	if err != nil {
-		return nil, err
-	}
+	body := ast.NewBody(ast.NewExpr(ast.NewTerm(policy.MistakesQuery)))
 	results, err := evaluate(ctx, all, body, EvalOptions{Prints: io.Discard}, nil)
-	if err != nil || len(results) == 0 {
-		return nil, nil // a library of another making
+	var mistakes []policy.Mistake
+	if err == nil && len(results) > 0 {
+		mistakes, err = policy.Mistakes(results[0].Values()[0])
 	}
-	var found struct {
-		Unsound []struct {
-			At   []string `json:"at"`
-			Spec any      `json:"spec"`
-		} `json:"unsound"`
-		Keys []string `json:"keys"`
+	problems := policy.Problems(err)
+	for _, m := range mistakes {
+		problems = append(problems, places.problem(m.Key, policy.MistakeCode, m.Message))
 	}
-	text, err := json.Marshal(results[0].Bindings)
-	if err != nil {
-		return nil, err
-	}
-	if err := json.Unmarshal(text, &found); err != nil {
-		return nil, nil
-	}
-	var problems []policy.Problem
-	for _, u := range found.Unsound {
-		problems = append(problems, unsound(places, strings.Join(u.At, "."), u.Spec, found.Keys)...)
-	}
-	slices.SortFunc(problems, comparePlaces)
-	return problems, nil
+	slices.SortStableFunc(problems, comparePlaces)
+	return problems
 }
 
-// unsound says what is wrong with a spec: each key that specs do not have, or
-// else that its values have the wrong form.
-func unsound(places *Places, at string, spec any, keys []string) []policy.Problem {
-	members, isObject := spec.(map[string]any)
-	if !isObject {
-		return []policy.Problem{places.problem(at, "unsound_spec", at+" must be a mapping; write {} for a command that takes nothing")}
-	}
-	var problems []policy.Problem
-	for _, key := range slices.Sorted(maps.Keys(members)) {
-		if !slices.Contains(keys, key) {
-			problems = append(problems, places.problem(at+"."+key, "unsound_spec",
-				fmt.Sprintf("%s: unknown key %s, which makes the spec void; the keys are %s", at, key, strings.Join(keys, ", "))))
-		}
-	}
-	if len(problems) == 0 {
-		problems = append(problems, places.problem(at, "unsound_spec", at+": a key has a value of the wrong form, which makes the spec void; the policies' README lists them"))
-	}
-	return problems
+// hasMistakes reports whether the library's rule is in a module.
+func hasMistakes(m *ast.Module) bool {
+	return slices.ContainsFunc(m.Rules, func(r *ast.Rule) bool { return r.Ref().GroundPrefix().Equal(policy.MistakesQuery) })
 }
 
 // problem is one at the place of a part of the data.

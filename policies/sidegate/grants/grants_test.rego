@@ -97,6 +97,7 @@ test_simple_finds_only_what_fit_finds if {
 		["sort", "-rn", "x"], ["sort", "-ro", "x"], ["sort", "-uo", "/srv/x"], ["sort", "-k2", "x"], ["tail", "-fn", "5", "x"], ["tail", "-5", "x"],
 		["du", "-sh", "/srv"], ["du", "-sL", "/srv"], ["head", "-qn5", "x"], ["wc", "-lw", "x"], ["ls", "-la-", "x"],
 		["df", "-h"], ["df", "-h", "-t", "ext4"], ["df", "."], ["du", "-s", "-h", "/srv"], ["ps", "-e"], ["date", "-u", "-R"], ["id", "-u"],
+		["journalctl", "--no-pager"], ["journalctl", "-u", "x", "--no-pager", "-5"], ["journalctl", "-u", "--no-pager"], ["journalctl", "-n", "5"],
 	]
 	settled := [[argv, role, i, held] |
 		some workdir in ["", "/srv/app", "/etc"]
@@ -160,6 +161,24 @@ test_what_is_not_plain_is_left_to_the_longer_way if {
 	asked := testing.with_client(testing.simple(["x"]), {"roles": ["other"]})
 	every spec in specs_tried {
 		grants.simple == {"other": {}} with input as asked with sidegate.roles.other as {"commands": {"x": spec}}
+	}
+}
+
+# A required flag counts where it stands alone; joined to others, or with a value, it is left to the longer way.
+test_required_flags_in_short if {
+	strict := {"flags": ["-a", "-b", "--all", "x"], "values": {"-n": "number"}, "operands": "path", "required": ["--all"]}
+	tried := [
+		[["--all"], {0: []}], [["-a", "--all", "-n", "5"], {0: []}], [["-a"], {}], [["--al"], {}], [[], {}], [["-n", "--all"], {}],
+		[["--", "--all"], {}], [["--all=x"], {}],
+	]
+	every pair in tried {
+		asked := testing.with_client(testing.simple(array.concat(["x"], pair[0])), {"roles": ["other"]})
+		grants.simple == {"other": pair[1]} with input as asked with sidegate.roles.other as {"commands": {"x": strict}}
+	}
+	joined := testing.with_client(testing.simple(["x", "-ab", "-n", "5", "x"]), {"roles": ["other"]})
+	every required in [["-a"], ["-ab"], ["-n"], ["x"], "-z", {"-z": 1}, null] {
+		other := {"paths": ["/srv"], "commands": {"x": object.union(strict, {"required": required})}}
+		grants.simple == {"other": {}} with input as joined with sidegate.roles.other as other
 	}
 }
 

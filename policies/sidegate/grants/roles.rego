@@ -71,7 +71,12 @@ simple := {role: found |
 	found := {i: held |
 		some i, name in commands.names
 		spec := given.commands[name]
-		object.remove(spec, {"flags", "values", "optional", "never", "number", "operands"}) == {}
+		is_object(spec)
+		is_object(object.get(spec, "never", {}))
+		is_object(object.get(spec, "optional", {}))
+		is_object(object.get(spec, "values", {}))
+		is_array(object.get(spec, "required", []))
+		object.keys(spec) - {"flags", "values", "optional", "never", "number", "operands", "required"} == set()
 		operands := object.get(spec, "operands", "none")
 		plain(operands)
 		argv := input.shell.commands[i].argv
@@ -85,9 +90,10 @@ simple := {role: found |
 			regex.match(`\A-(.|-.+)\z`, word)
 			object.get(banned, word, set()) == set()
 		]
+		[name | some name in spec.required; not name in flags] == []
 		joined := [word |
 			some word in words
-			regex.match(`\A-[^-].+\z`, word)
+			regex.match(`\A-([0-9]|[^-].+)\z`, word)
 			arguments.joined(spec, word)
 		]
 		taken := {next |

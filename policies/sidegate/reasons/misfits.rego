@@ -88,7 +88,7 @@ refusal(spec, name) := why if {
 }
 
 about_operands(role, at, spec, parsed) := unfit if {
-	typed := specs.operand_types(spec, parsed)
+	typed := specs.operand_types(spec, arguments.names(parsed), parsed.operands)
 	unfit := {sprintf("has the operand %q, which is not %s", [wording.clip(word), described(role, type)]) |
 		some [type, word] in typed
 		not values.accept(role, type, word)
@@ -103,7 +103,7 @@ described(role, type) := sprintf("a path below %s (%s in data.yaml)", [concat(",
 	is_array(type)
 } else := sprintf("of type %s", [type]) if {
 	is_string(type)
-} else := sprintf("of the form %s", [wording.clip(type.pattern)])
+} else := sprintf("of the form %s", [wording.clip(sprintf("%v", [type.pattern]))])
 
 paths_of(role, "path") := [[data.sidegate.roles[role].paths, sprintf("sidegate.roles.%s.paths", [role])]]
 

@@ -166,19 +166,6 @@ hides_banned(spec, word) if {
 	spec.never[concat("", ["-", letter])]
 }
 
-# METADATA
-# description: |
-#   Whether a word is nothing but joined letters of options without a value (`-la`). This is
-#   `kind` in short for them, and only ever finds what that finds.
-joined(spec, word) if {
-	not word in spec.flags
-	names := {concat("", ["-", letter]) | some letter in split(substring(word, 1, -1), "")}
-	count([name | some name in names; name in spec.flags]) == count(names)
-	every key in ["never", "optional", "values"] {
-		object.filter(object.get(spec, key, {}), names | {word}) == {}
-	}
-}
-
 # `--name=value` of an option that needs or may have a value.
 long(spec, word) := {"kind": "value", "names": [], "name": name, "value": value} if {
 	at := indexof(word, "=")

@@ -15,29 +15,28 @@ import data.sidegate.lib.values
 fit(role, spec, words) := needs if {
 	not spec.subcommands
 	found := fit_words(role, spec, words)
-	has_required(spec, found.tokens)
-	kept_apart(spec, found.tokens)
-	needs := needs_of(found, {}, spec)
+	go_together(spec, found.names)
+	needs := needs_of(found.needs, {}, spec)
 } else := needs if {
 	at := subcommand_at(spec, words)
 	part := spec.subcommands[words[at]]
 	front := fit_words(role, spec, array.slice(words, 0, at))
 	found := fit_words(role, part, array.slice(words, at + 1, count(words)))
-	tokens := array.concat(front.tokens, found.tokens)
-	has_required(spec, tokens)
-	has_required(part, tokens)
-	kept_apart(spec, tokens)
-	kept_apart(part, tokens)
-	needs := needs_of(found, spec, part)
+	names := array.concat(front.names, found.names)
+	go_together(spec, names)
+	go_together(part, names)
+	needs := needs_of(found.needs, spec, part)
 }
 
 # What the specs ask for beside the paths; a subcommand's network and variables win.
-needs_of(found, spec, part) := {"read": found.read, "write": found.write} if {
-	object.filter(spec, ["env", "network", "workdir"]) == {}
-	object.filter(part, ["env", "network", "workdir"]) == {}
+needs_of(needs, spec, part) := {"read": read, "write": write} if {
+	object.keys(spec) & {"env", "network", "workdir"} == set()
+	object.keys(part) & {"env", "network", "workdir"} == set()
+	read := {root | some need in needs; some root in need.read}
+	write := {root | some need in needs; some root in need.write}
 } else := {
-	"read": found.read,
-	"write": (found.write | (writable(spec) | writable(part))),
+	"read": {root | some need in needs; some root in need.read},
+	"write": ({root | some need in needs; some root in need.write} | (writable(spec) | writable(part))),
 	"network": object.get(part, "network", object.get(spec, "network", "none")),
 	"env": object.union(object.get(spec, "env", {}), object.get(part, "env", {})),
 }
@@ -54,15 +53,34 @@ writable(spec) := paths.bases - {""} if {
 subcommand_at(spec, words) := min({i | some i, word in words; not startswith(word, "-")}) if spec.subcommands
 
 # METADATA
-# description: The same as fit for one list of words, without subcommands and required options.
-fit_words(role, spec, words) := {"tokens": parsed.tokens, "read": read, "write": write} if {
+# description: |
+#   The same as fit for one list of words, without subcommands, and without what
+#   `required` and `apart` say of the options: the "names" of these, and what their values and
+#   the operands need, each {"read", "write"}, as "needs".
+fit_words(role, spec, words) := {"names": [], "needs": []} if {
+	words == []
+	not spec.operands
+	sound(spec)
+} else := found if {
+	sound(spec)
+	count(words) <= arguments.max_words
+	found := short(role, spec, words)
+} else := long(role, spec, words)
+
+# METADATA
+# description: What fit_words finds, for every line.
+long(role, spec, words) := {"names": names, "needs": needs} if {
 	sound(spec)
 	parsed := arguments.parse(spec, words)
-	demands := array.concat(option_types(spec, parsed.tokens), operand_types(spec, parsed))
-	needs := [need | some [type, word] in demands; need := values.accept(role, type, word)]
-	count(needs) == count(demands)
-	read := union({need.read | some need in needs})
-	write := union({need.write | some need in needs})
+	names := [name | some name in arguments.names(parsed)]
+	given := option_types(spec, parsed.tokens)
+	needs := needed(role, array.concat(given, operand_types(spec, names, parsed.operands)))
+}
+
+# What the values and operands need, each of which is given behind its type. Undefined when one is not of it.
+needed(role, typed) := needs if {
+	needs := [need | some given in typed; need := values.accept(role, given[0], given[1])]
+	count(needs) == count(typed)
 }
 
 # METADATA
@@ -87,49 +105,41 @@ spec_type(spec, name) := type if {
 # description: |
 #   Every operand with its type, in order. Undefined when there are too few, too many,
 #   or one that has no type.
-operand_types(spec, parsed) := typed if {
-	rule := operands_rule(spec)
-	leading := leading_types(rule, parsed)
-	number := count(parsed.operands)
-	in_front := [[type, word] | some i, type in leading; word := parsed.operands[i]]
-	rest := [[rule.type, word] | some word in array.slice(parsed.operands, count(in_front), number)]
+operand_types(spec, names, operands) := [] if {
+	operands == []
+	not spec.operands
+} else := [[type, word] | some word in operands] if {
+	type := one_type(spec.operands)
+} else := typed if {
+	rule := spec.operands
+	leading := leading_types(rule, names)
+	number := count(operands)
+	in_front := [[type, word] | some i, type in leading; word := operands[i]]
+	rest := [[rule.type, word] | some word in array.slice(operands, count(in_front), number)]
 	typed := array.concat(in_front, rest)
 	count(typed) == number
 	number >= object.get(rule, "min", 0)
 	number <= object.get(rule, "max", arguments.max_words)
 }
 
-# `operands: path` is short for `operands: {type: path}`; none are allowed by default.
-operands_rule(spec) := rule if {
-	rule := spec.operands
-	is_object(rule)
-} else := {"type": rule} if {
-	rule := spec.operands
-} else := {"max": 0}
+# `operands: path` is short for `operands: {type: path}`.
+one_type(rule) := rule if {
+	not is_object(rule)
+} else := rule.type if {
+	object.keys(rule) == {"type"}
+}
 
 # grep's first operand is a pattern, unless an option gave one.
-leading_types(rule, parsed) := [] if {
+leading_types(rule, names) := [] if {
 	not rule.leading
 } else := [] if {
 	some name in rule.leading_unless
-	name in arguments.names(parsed)
+	name in names
 } else := rule.leading
 
-has_required(spec, _) if object.get(spec, "required", []) == []
-
-has_required(spec, tokens) if {
-	names := arguments.names({"tokens": tokens})
-	every name in spec.required {
-		name in names
-	}
-}
-
-# Options that a program reads in another way when others stand beside them.
-kept_apart(spec, _) if object.get(spec, "apart", {}) == {}
-
-kept_apart(spec, tokens) if {
-	names := arguments.names({"tokens": tokens})
-	every name in names {
-		{other | some other in spec.apart[name]} & names == set()
-	}
+# Whether all options are there that a sound spec requires, and none beside which a program
+# would read another one in another way.
+go_together(spec, names) if {
+	[name | some name in spec.required; not name in names] == []
+	[other | some name, others in spec.apart; name in names; some other in others; other in names] == []
 }

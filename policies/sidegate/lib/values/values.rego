@@ -21,8 +21,10 @@ accept(role, type, word) := {"read": paths.within(word, data.sidegate.roles[role
 	type == "text"
 	is_string(word)
 } else := nothing if {
+	# As `matches`, written out: most values have such a type.
 	pattern := data.sidegate.types[type]
-	matches(pattern, word)
+	is_string(pattern)
+	regex.match(sprintf(`\A(?:%s)\z`, [pattern]), word)
 } else := nothing if {
 	is_array(type)
 	word in type
@@ -35,7 +37,10 @@ accept(role, type, word) := {"read": paths.within(word, data.sidegate.roles[role
 
 # METADATA
 # description: Whether the whole word matches the pattern; patterns need no anchors.
-matches(pattern, word) if regex.match(concat("", [`\A(?:`, pattern, `)\z`]), word)
+matches(pattern, word) if {
+	is_string(pattern)
+	regex.match(sprintf(`\A(?:%s)\z`, [pattern]), word)
+}
 
 nothing := {"read": set(), "write": set()}
 
