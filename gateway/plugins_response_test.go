@@ -307,3 +307,19 @@ func TestNoSlotIsLost(t *testing.T) {
 	}
 	until(t, "all slots are free", func() bool { return th.queue.Stats() == (jobs.Stats{}) })
 }
+
+// TestPluginsThatChangeNothing: a plugin reads what the one before it left, also behind some that wrote the same again.
+func TestPluginsThatChangeNothing(t *testing.T) {
+	t.Parallel()
+	for quiet := range 5 {
+		plays := []play{on(wasm.PhaseResponse, "first", "phH")}
+		for i := range quiet {
+			plays = append(plays, on(wasm.PhaseResponse, fmt.Sprintf("same%d", i), "pzz"))
+		}
+		plays = append(plays, on(wasm.PhaseResponse, "last", "oXXXXX;pzz"))
+		got := newTheatre(t, theatreOptions{}, plays...).shell(t, body{"command": "echo hello-world-0123456789"})
+		if want := "XXXXXHello-world-0123456789\n"; got.Data.Stdout != want {
+			t.Errorf("behind %d plugins that change nothing: %q, want %q", quiet, got.Data.Stdout, want)
+		}
+	}
+}

@@ -192,14 +192,10 @@ func (r *run) take(p *pluginIn) error {
 		}
 	}
 	if r.phase == PhaseResponse {
-		if r.ex.StdoutReplaced && !bytes.Equal(r.ex.NewStdout, r.out.Stdout) {
-			after.Stdout, r.lent[0], changed = r.ex.NewStdout, true, append(changed, "stdout")
-		}
-		if r.ex.StderrReplaced && !bytes.Equal(r.ex.NewStderr, r.out.Stderr) {
-			after.Stderr, r.lent[1], changed = r.ex.NewStderr, true, append(changed, "stderr")
-		}
+		changed = r.takeOutput(&after, changed)
 	}
 	if changed == nil {
+		r.out = after
 		return nil
 	}
 	slices.Sort(changed)
@@ -215,6 +211,25 @@ func (r *run) take(p *pluginIn) error {
 	r.out.ChangedBy = append(r.out.ChangedBy, p.Name)
 	r.out.Changes = append(r.out.Changes, change)
 	return nil
+}
+
+// takeOutput makes what a plugin wrote to stdout and stderr what the next one reads, and adds to changed which of the two
+// say something else now. Output that says the same is taken, too: a call may write where output was that an earlier one
+// replaced, so nothing but the last may be an input.
+func (r *run) takeOutput(after *Outcome, changed []string) []string {
+	if r.ex.StdoutReplaced {
+		if !bytes.Equal(r.ex.NewStdout, r.out.Stdout) {
+			changed = append(changed, "stdout")
+		}
+		after.Stdout, r.lent[0] = r.ex.NewStdout, true
+	}
+	if r.ex.StderrReplaced {
+		if !bytes.Equal(r.ex.NewStderr, r.out.Stderr) {
+			changed = append(changed, "stderr")
+		}
+		after.Stderr, r.lent[1] = r.ex.NewStderr, true
+	}
+	return changed
 }
 
 // digestOf returns the digest that [Change] describes.

@@ -1,16 +1,18 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"log/slog"
-	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"github.com/spf13/cobra"
 
+	"github.com/sidegate/sidegate/wasm"
 	"github.com/sidegate/sidegate/wasm/guest"
 )
 
@@ -48,7 +50,10 @@ func (s *sandbox) bind(cmd *cobra.Command) {
 
 // config is what a module is loaded with. What it logs goes to log; nil drops it.
 func (s *sandbox) config(file string, log io.Writer) (guest.Config, error) {
-	binary, err := os.ReadFile(file)
+	binary, _, err := wasm.ReadModule(file, s.limits.Module)
+	if path := new(fs.PathError); err != nil && !errors.As(err, &path) {
+		err = fmt.Errorf("%s: %w", file, err)
+	}
 	if err != nil {
 		return guest.Config{}, err
 	}

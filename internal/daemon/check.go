@@ -35,6 +35,7 @@ func Check(ctx context.Context, c *config.Config) []string {
 		report("policy.observe_obligations", errors.Unwrap(err))
 	}
 	checkPolicy(ctx, c, report)
+	checkModules(ctx, c, report)
 	return problems
 }
 

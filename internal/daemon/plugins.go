@@ -116,6 +116,27 @@ func checkPlugins(c *config.Config, report func(key string, err error)) {
 	reportSet(host.Check(pluginSet(c)), report)
 }
 
+// checkModules reports what keeps the modules of a configuration from being loaded. They are compiled as at a start, and
+// nothing is kept or sent.
+func checkModules(ctx context.Context, c *config.Config, report func(key string, err error)) {
+	host, err := wasm.New(wasm.Config{Fetch: fetchNothing, Allows: destinations, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		report("plugins", err)
+		return
+	}
+	defer host.Close(ctx)
+	set := pluginSet(c)
+	if host.Check(set) != nil {
+		return // which was told already
+	}
+	prepared, err := host.Prepare(ctx, set)
+	if err != nil {
+		reportSet(err, report)
+		return
+	}
+	prepared.Discard()
+}
+
 func fetchNothing(*http.Request) (*http.Response, error) {
 	return nil, errors.New("nothing is fetched by a check")
 }

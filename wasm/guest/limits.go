@@ -19,8 +19,8 @@ type Limits struct {
 	// waiting a bound that does not depend on the host's load. Set it lower to hold a plugin to
 	// what its messages take; [Exchange] says what a call has used.
 	Fuel int64
-	// Deadline is the longest that one call may take, with waiting for an instance and for
-	// fetches. Default 1 s.
+	// Deadline is the longest that one call may take, with its fetches. Default 1 s. A call waits no
+	// longer than that for its turn before it begins.
 	Deadline time.Duration
 	// Output is how many bytes one call may write to each kind. Default 4 MiB.
 	Output int64

@@ -102,11 +102,12 @@ func (p *Pool) Call(ctx context.Context, phase Phase, x *Exchange) (Verdict, err
 		return Deny, ErrPhase
 	}
 	x.begin()
-	deadline := now() + p.plugin.config.Limits.Deadline
-	if f := p.plugin.acquire(ctx, deadline, phase); f != nil {
+	if f := p.plugin.acquire(ctx, now()+p.plugin.config.Limits.Deadline, phase); f != nil {
 		return Deny, f
 	}
 	defer p.plugin.free()
+	// Only now: what it waited for others is not the call's.
+	deadline := now() + p.plugin.config.Limits.Deadline
 	in, err := p.take(ctx, deadline, phase)
 	if err != nil {
 		return Deny, err
