@@ -237,7 +237,7 @@ func children(t *testing.T) (pids []string) {
 	t.Helper()
 	files, err := filepath.Glob("/proc/self/task/*/children")
 	if err != nil || len(files) == 0 {
-		t.Skip("this kernel does not list children")
+		t.Skip("this kernel lists no children: it lacks CONFIG_PROC_CHILDREN")
 	}
 	for _, f := range files {
 		data, err := os.ReadFile(f)

@@ -25,7 +25,7 @@ func TestUserSwitch(t *testing.T) {
 	needsRoot(t)
 	u, err := user.Lookup(other)
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("this host has no user %s to become: %v", other, err)
 	}
 	r := newRunner(t, nil)
 	job := script(t, `id -u; id -g; id -G; grep -c '^Cap\(Prm\|Eff\|Amb\):.*[1-9a-f]' /proc/self/status
@@ -90,7 +90,7 @@ func TestUserWithoutTheRight(t *testing.T) {
 	}
 	self, err := user.Current()
 	if err != nil {
-		t.Skip(err)
+		t.Skipf("the user who runs this has no name on this host: %v", err)
 	}
 	job.User = self.Username
 	if res := run(t, r, job); slices.Contains(res.Enforced, featureUser) {

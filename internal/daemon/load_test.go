@@ -126,7 +126,7 @@ func children(t *testing.T) []string {
 	t.Helper()
 	tasks, err := filepath.Glob("/proc/self/task/*/children")
 	if err != nil || len(tasks) == 0 {
-		t.Skip("this kernel does not list children")
+		t.Skip("this kernel lists no children: it lacks CONFIG_PROC_CHILDREN")
 	}
 	var all []string
 	for _, task := range tasks {

@@ -14,7 +14,7 @@ func stockOPA(t *testing.T) string {
 	t.Helper()
 	opa, err := exec.LookPath("opa")
 	if err != nil {
-		t.Skip("no opa on PATH to compare with")
+		t.Skip("opa is not on PATH to compare with: make bin/opa builds it, and make race has it")
 	}
 	return opa
 }
