@@ -46,7 +46,7 @@ they could not be run. Unlike opa test, it is an error that there are none, and 
 	t.paths.bindBuiltins(cmd)
 	f := cmd.Flags()
 	f.StringVarP(&t.Run, "run", "r", "", "run only tests whose full name matches this regular expression")
-	f.DurationVar(&t.Timeout, "timeout", 0, fmt.Sprintf("longest time of one test (default %v, or %v with --bench)", authoring.DefaultTestTimeout, authoring.DefaultBenchTimeout))
+	f.DurationVar(&t.Timeout, "timeout", 0, fmt.Sprintf("longest time of one test, or of its benchmark (default %v)", authoring.DefaultTestTimeout))
 	f.IntVarP(&t.Parallel, "parallel", "p", 0, "how many tests run at once; benchmarks run one by one (default one for each processor)")
 	f.BoolVarP(&t.verbose, "verbose", "v", false, "show every test, what it prints, and traces of those that fail")
 	f.BoolVar(&t.VarValues, "var-values", false, "show the expression that failed, with the values of its variables")

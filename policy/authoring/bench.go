@@ -4,14 +4,9 @@ import (
 	"cmp"
 	"context"
 	"testing"
-	"time"
 
 	"github.com/open-policy-agent/opa/v1/tester"
 )
-
-// DefaultBenchTimeout bounds the benchmark of one test when
-// [TestOptions.Timeout] does not.
-const DefaultBenchTimeout = 30 * time.Second
 
 // BenchResult is how long one test takes.
 type BenchResult struct {
@@ -39,7 +34,7 @@ func BenchTests(ctx context.Context, paths []string, o TestOptions, done func(Be
 	defer b.close(ctx)
 	testing.Init() // testing.Benchmark reads flags that otherwise only a test binary has
 	running, err := b.runner.
-		SetTimeout(cmp.Or(o.Timeout, DefaultBenchTimeout)).
+		SetTimeout(cmp.Or(o.Timeout, DefaultTestTimeout)).
 		RunBenchmarks(ctx, b.txn, tester.BenchmarkOptions{ReportAllocations: true})
 	if err != nil {
 		return err
