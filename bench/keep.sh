@@ -11,6 +11,6 @@ kept=$(go list -f '{{.Dir}}' "$package")/testdata/$target.corpus
 {
   cat "$kept" 2>/dev/null || true
   # Each file is a header and a line such as []byte("…") or string("…").
-  find "$found" -type f -exec sed -n '2s/^[^(]*(\(".*"\))$/\1/p' {} +
+  find "$found" -type f -exec sed -sn '2s/^[^(]*(\(".*"\))$/\1/p' {} +
 } | awk 'length <= 300' | LC_ALL=C sort -u -o "$kept"
 wc -l "$kept"

@@ -59,6 +59,15 @@ type Limits struct {
 // Filesystem holds absolute, cleaned paths; each stands for what lies below it too.
 type Filesystem struct {
 	Read, Write []string
+
+	// ReadIfPresent is like Read, for what this host need not have. A path of
+	// Read and Write that is not there refuses the command.
+	ReadIfPresent []string
+
+	// Execute lists what the command may start besides what it is itself: a
+	// bare name is looked up in executor.path. Nil: the policy did not say. Not
+	// nil: exactly these, and nothing when it is empty.
+	Execute []string
 }
 
 // Env changes the command's environment.
@@ -102,8 +111,10 @@ type wireLimits struct {
 }
 
 type wireFilesystem struct {
-	Read  []string `json:"read"`
-	Write []string `json:"write"`
+	Read          []string `json:"read"`
+	Write         []string `json:"write"`
+	ReadIfPresent []string `json:"read_if_present,omitempty"`
+	Execute       []string `json:"execute,omitzero"`
 }
 
 type wireEnv struct {
@@ -133,7 +144,8 @@ func (o Obligations) wire() wireObligations {
 		w.Timeout = o.Timeout.String()
 	}
 	if o.Filesystem != nil {
-		w.Filesystem = &wireFilesystem{Read: o.Filesystem.Read, Write: o.Filesystem.Write}
+		files := wireFilesystem(*o.Filesystem)
+		w.Filesystem = &files
 	}
 	return w
 }

@@ -90,7 +90,7 @@ func readFilesystem(o *object) *Filesystem {
 	if o.absent() {
 		return nil
 	}
-	return &Filesystem{Read: o.paths("read"), Write: o.paths("write")}
+	return &Filesystem{Read: o.paths("read"), Write: o.paths("write"), ReadIfPresent: o.paths("read_if_present"), Execute: o.programs("execute")}
 }
 
 func readEnv(o *object) Env {

@@ -160,6 +160,19 @@ func (o *object) paths(key string) []string {
 	return list
 }
 
+// programs reads a list of paths and of bare names, which never hold a slash.
+func (o *object) programs(key string) []string {
+	list := o.strings(key, optional)
+	for _, program := range list {
+		isPath := filepath.IsAbs(program) && filepath.Clean(program) == program
+		isName := program != "" && program != "." && program != ".." && !strings.Contains(program, "/")
+		if !isPath && !isName || !noNUL(program) {
+			o.fail(key, "must hold names of programs and absolute, cleaned paths")
+		}
+	}
+	return list
+}
+
 func (o *object) stringMap(key string) map[string]string {
 	value, ok := o.get(key, optional)
 	if !ok {

@@ -66,7 +66,6 @@ env_allowed if {
 assignments_allowed if bare
 
 assignments_allowed if {
-	not bare
 	every command in input.shell.commands {
 		every assignment in command.assignments {
 			assignment.scope == "prefix"
@@ -79,7 +78,6 @@ assignments_allowed if {
 redirects_allowed if bare
 
 redirects_allowed if {
-	not bare
 	every command in input.shell.commands {
 		every redirect in command.redirects {
 			redirects.needs(input.client.roles, redirect)

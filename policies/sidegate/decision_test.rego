@@ -11,7 +11,7 @@ test_a_plain_command_is_allowed if {
 		"reasons": [],
 		"obligations": {
 			"mode": "direct",
-			"filesystem": {"read": ["/srv/app", "/var/log"], "write": []},
+			"filesystem": {"read": ["/srv/app", "/var/log"], "write": [], "read_if_present": [], "execute": []},
 			"network": "none",
 			"env": {"set": {}, "pass": []},
 		},

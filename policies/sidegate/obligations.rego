@@ -13,6 +13,8 @@ obligations := {
 	"filesystem": {
 		"read": sort({root | some need in needs; some root in need.read} | directories),
 		"write": sort({root | some need in needs; some root in need.write}),
+		"read_if_present": sort({path | some grant in granted; some path in grant.read_if_present}),
+		"execute": sort({program | some grant in granted; some program in grant.execute}),
 	},
 	# In the order of the alphabet, what allows more comes first.
 	"network": min({"none"} | ({"full", "netlink"} & {grant.network | some grant in granted})),

@@ -10,6 +10,9 @@ obliged(asked) := found if {
 	found := decision.obligations
 }
 
+# The paths of the commands' own words.
+reached(asked) := object.filter(obliged(asked).filesystem, ["read", "write"])
+
 test_mode_of_one_command if obliged(testing.simple(["ls"])).mode == "direct"
 
 test_mode_where_a_program_and_a_builtin_share_a_name if obliged(testing.simple(["echo", "x"])).mode == "direct"
@@ -25,17 +28,29 @@ test_mode_of_what_only_a_shell_can_do if {
 }
 
 test_only_the_roots_that_are_used if {
-	obliged(testing.with_request(testing.simple(["cat", "/var/log/x"]), {"workdir": ""})).filesystem == {"read": ["/var/log"], "write": []}
-	obliged(testing.simple(["cat", "/etc/os-release"])).filesystem == {"read": ["/etc/os-release", "/srv/app"], "write": []}
-	obliged(testing.with_request(testing.simple(["uptime"]), {"workdir": ""})).filesystem == {"read": [], "write": []}
+	reached(testing.with_request(testing.simple(["cat", "/var/log/x"]), {"workdir": ""})) == {"read": ["/var/log"], "write": []}
+	reached(testing.simple(["cat", "/etc/os-release"])) == {"read": ["/etc/os-release", "/srv/app"], "write": []}
+	reached(testing.with_request(testing.simple(["uptime"]), {"workdir": ""})) == {"read": [], "write": []}
 }
 
 test_writing if {
-	obliged(testing.simple(["tar", "czf", "/srv/a.tgz", "/var/log"])).filesystem == {"read": ["/srv/app", "/var/log"], "write": ["/srv"]}
+	reached(testing.simple(["tar", "czf", "/srv/a.tgz", "/var/log"])) == {"read": ["/srv/app", "/var/log"], "write": ["/srv"]}
 	obliged(testing.simple(["git", "pull", "--ff-only"])).filesystem.write == ["/srv/app"]
 	obliged(testing.simple(["git", "status"])).filesystem.write == []
 	obliged(testing.list([["cd", "/srv/b"], ["git", "pull", "--ff-only"]])).filesystem.write == ["/srv/app", "/srv/b"]
 	obliged(testing.with_request(testing.simple(["git", "pull", "--ff-only"]), {"workdir": ""})).filesystem.write == []
+}
+
+test_helpers_come_with_the_command if {
+	obliged(testing.simple(["ls"])).filesystem.execute == []
+	obliged(testing.simple(["tar", "czf", "/srv/a.tgz", "/srv/b"])).filesystem.execute == ["bzip2", "gzip", "sh", "xz"]
+	obliged(testing.pipeline([["git", "pull", "--ff-only"], ["wc"]])).filesystem.execute == ["/usr/lib/git-core", "/usr/libexec/git-core", "git", "sh", "ssh"]
+	obliged(testing.simple(["git", "status"])).filesystem.execute == []
+}
+
+test_the_journal_is_read_where_it_is if {
+	obliged(testing.simple(["journalctl", "-u", "nginx", "--no-pager"])).filesystem.read_if_present == ["/run/log/journal", "/var/log/journal"]
+	obliged(testing.simple(["cat", "/var/log/x"])).filesystem.read_if_present == []
 }
 
 test_redirects_count if {
@@ -43,7 +58,9 @@ test_redirects_count if {
 		testing.redirect("read", "<", "/var/log/x"),
 		testing.redirect("write", ">", "/dev/null"),
 	]})
-	obliged(asked).filesystem == {"read": ["/srv/app", "/var/log"], "write": ["/dev/null"]}
+	reached(asked) == {"read": ["/srv/app", "/var/log"], "write": ["/dev/null"]}
+	written := testing.first(testing.simple(["cat", "/etc/os-release"]), {"redirects": [testing.redirect("write", ">", "/dev/null")]})
+	reached(written) == {"read": ["/etc/os-release", "/srv/app"], "write": ["/dev/null"]}
 }
 
 test_network_is_what_the_most_demanding_command_needs if {
@@ -74,7 +91,7 @@ test_grants_may_leave_out_what_they_do_not_need if {
 	found := sidegate.decision with input as testing.simple(["rsync"]) with grants.covers as careless
 	found.allow
 	found.obligations.network == "none"
-	found.obligations.filesystem == {"read": ["/srv/app"], "write": []}
+	found.obligations.filesystem == {"read": ["/srv/app"], "write": [], "read_if_present": [], "execute": []}
 }
 
 # A kind of network that there is not gives none.

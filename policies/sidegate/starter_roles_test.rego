@@ -48,7 +48,7 @@ test_deployer_writes_where_it_must if {
 	pull.obligations.network == "full"
 	pull.obligations.filesystem.write == ["/srv/app"]
 	backup := sidegate.decision with input as with_role("deployer", testing.simple(["tar", "czf", "/srv/backup/x.tgz", "/srv/app"]))
-	backup.obligations.filesystem == {"read": ["/srv/app"], "write": ["/srv/backup"]}
+	backup.obligations.filesystem == {"read": ["/srv/app"], "write": ["/srv/backup"], "read_if_present": [], "execute": ["gzip", "sh"]}
 	backup.obligations.network == "none"
 }
 
@@ -103,7 +103,7 @@ test_compat_still_refuses if {
 test_compat_needs_everything if {
 	decision := sidegate.decision with input as with_role("compat", testing.simple(["rsync"]))
 	decision.grants == ["compat.any_command"]
-	decision.obligations.filesystem == {"read": ["/", "/srv/app"], "write": ["/"]}
+	decision.obligations.filesystem == {"read": ["/", "/srv/app"], "write": ["/"], "read_if_present": [], "execute": ["/"]}
 	decision.obligations.network == "full"
 }
 

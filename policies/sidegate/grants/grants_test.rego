@@ -22,6 +22,8 @@ test_a_grant_of_a_role if {
 		"write": set(),
 		"network": "netlink",
 		"env": {},
+		"execute": set(),
+		"read_if_present": set(),
 	}}
 	covers(testing.simple(["cut", "-f1", "/var/log/x"])) == {{
 		"name": "readonly.cut",
@@ -100,27 +102,25 @@ both_ways := [
 ]
 
 settled_alike(workdir) := count(settled) if {
-	settled := [argv |
+	settled := [same |
 		some argv in both_ways
 		asked := testing.with_request(testing.simple(argv), {"workdir": workdir})
 		found := grants.simple with input as asked
 		some held in found.readonly
-		needs := specs.fit("readonly", sidegate.roles.readonly.commands[argv[0]], array.slice(argv, 1, count(argv))) with input as asked
-		needs == {"read": union({roots | some roots in held}), "write": set()}
+		spec := sidegate.roles.readonly.commands[argv[0]]
+		needs := {fitting | fitting := specs.fit("readonly", spec, array.slice(argv, 1, count(argv)))} with input as asked
+		same := needs == {{"read": union({roots | some roots in held}), "write": set()}}
 	]
-	answered := [argv |
-		some argv in both_ways
-		found := grants.simple with input as testing.with_request(testing.simple(argv), {"workdir": workdir})
-		count(found.readonly) > 0
-	]
-	count(settled) == count(answered)
+	every same in settled {
+		same
+	}
 }
 
-test_simple_finds_only_what_fit_finds_without_a_workdir if settled_alike("") > 20
+test_simple_finds_only_what_fit_finds_without_a_workdir if settled_alike("") > 15
 
-test_simple_finds_only_what_fit_finds_in_a_listed_workdir if settled_alike("/srv/app") > 30
+test_simple_finds_only_what_fit_finds_in_a_listed_workdir if settled_alike("/srv/app") > 15
 
-test_simple_finds_only_what_fit_finds_in_a_foreign_workdir if settled_alike("/etc") > 20
+test_simple_finds_only_what_fit_finds_in_a_foreign_workdir if settled_alike("/etc") > 15
 
 # An entry that lists an option and bans it bans it.
 test_a_ban_wins_over_a_flag if {
@@ -158,7 +158,7 @@ test_what_is_not_plain_is_left_to_the_longer_way if {
 	specs_tried := [
 		{"requird": ["-a"]}, {"operands": 1}, {"operands": ["x"]}, {"operands": {"min": 1}}, {"operands": {"type": "path", "min": 1}},
 		{"operands": {"type": "path", "max": 0}}, {"style": "literal"}, {"required": ["-a"]}, {"apart": {}}, {"subcommands": {}},
-		{"network": "full"}, {"workdir": "write"}, {"env": {}}, {"literals": []},
+		{"network": "full"}, {"workdir": "write"}, {"env": {}}, {"literals": []}, {"never": ["-a"]}, {"optional": ["-a"]}, {"values": ["-a"]},
 	]
 	asked := testing.with_client(testing.simple(["x"]), {"roles": ["other"]})
 	every spec in specs_tried {
@@ -191,7 +191,7 @@ test_an_option_listed_twice if {
 		"values": {"-a": "text", "-b": "text", "-c": "text", "-cd": "text", "-p": "path"},
 		"never": {"-b": "is bad"},
 	}}}
-	tried := [["x", "-a", "y"], ["x", "-a", "y", "--evil"], ["x", "-b", "y"], ["x", "-ab"], ["x", "-cd", "y"], ["x", "-p", "/srv"], ["x", "-c"], ["x", "-c", "-a"]]
+	tried := [["x", "-a", "y"], ["x", "-a", "y", "--evil"], ["x", "-b", "y"], ["x", "-ab"], ["x", "-cd", "y"], ["x", "-p", "/srv"], ["x", "-c"], ["x", "-c", "-a"], ["x", "-c", "-z"]]
 	every argv in tried {
 		asked := testing.with_client(testing.simple(argv), {"roles": ["other"]})
 		grants.simple == {"other": {}} with input as asked with sidegate.roles.other as other

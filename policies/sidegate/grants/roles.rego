@@ -2,7 +2,8 @@
 # description: |
 #   Grants. Each member of `covers` says that the grant `name` covers the command whose
 #   id is `command`, and what the command needs when it does: path roots to `read` and to `write`,
-#   a `network` ("netlink", "full") and variables to set (`env`); all four are optional.
+#   to read where it exists (`read_if_present`), programs to start besides itself (`execute`: names,
+#   or paths with what lies below), a `network` ("netlink", "full") and variables to set (`env`); all are optional.
 #   Files beside this one add grants of their own to `covers`. These here come from the
 #   roles' data.
 package sidegate.grants
@@ -33,7 +34,6 @@ covers contains grant if {
 covers contains grant if {
 	names := commands.names
 	some role in input.client.roles
-	count(simple[role]) < count(names)
 	specs_by_name := data.sidegate.roles[role].commands
 	some i, name in names
 	not simple[role][i]
@@ -53,6 +53,7 @@ covers contains grant if {
 		"command": i,
 		"read": {"/"},
 		"write": {"/"},
+		"execute": {"/"},
 		"network": "full",
 	}
 }

@@ -19,7 +19,7 @@ misfits(role, name, words) := {sprintf("cannot be allowed: %s is not well-formed
 } else := problems if {
 	at := entry(role, name)
 	spec := data.sidegate.roles[role].commands[name]
-	i := specs.subcommand_at(spec, words)
+	i := specs.subcommand_at(words)
 	part := spec.subcommands[words[i]]
 	front := about_words(role, at, spec, array.slice(words, 0, i))
 	rest := about_words(role, sprintf("%s.subcommands.%s", [at, words[i]]), part, array.slice(words, i + 1, count(words)))
@@ -105,6 +105,15 @@ described(role, type) := sprintf("a path below %s (%s in data.yaml)", [concat(",
 	is_string(type)
 } else := sprintf("of the form %s", [wording.clip(sprintf("%v", [type.pattern]))])
 
-paths_of(role, "path") := [[data.sidegate.roles[role].paths, sprintf("sidegate.roles.%s.paths", [role])]]
+paths_of(role, type) := [[data.sidegate.roles[role].paths, sprintf("sidegate.roles.%s.paths", [role])]] if {
+	without_roots(type)
+}
 
 paths_of(_, type) := [[type.roots, "the roots of this entry"]] if type.path
+
+without_roots("path")
+
+without_roots(type) if {
+	type.path
+	not type.roots
+}

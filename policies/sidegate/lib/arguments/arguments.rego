@@ -29,40 +29,14 @@ parse(spec, words) := {"tokens": [], "operands": words} if {
 	count(words) <= max_words
 }
 
-# The words that would be options, seen alone, by their position.
-options(spec, words) := found if {
-	not spec.literals
-	found := {i: kind(spec, word) |
-		some i, word in words
-		startswith(word, "-")
-		word != "-"
-	}
-} else := found if {
-	found := {i: option |
-		some i, word in words
-		option := literal_or_kind(spec, word)
-	}
+# What each word would be, seen alone, by its position; operands are left out.
+options(spec, words) := {i: option |
+	some i, word in words
+	option := literal_or_kind(spec, word)
 }
 
-# Without an end of the options, and with no row of options that all want the next word,
-# it is plain which words are arguments; the longer way is for the rest.
-assembled(spec, words, found) := {"tokens": [], "operands": words} if {
-	found == {}
-} else := {"tokens": array.concat(tokens, pairs), "operands": operands} if {
-	object.get(spec, "style", "getopt") != "posix"
-	wanting := {i | some i, token in found; token.kind == "next"}
-	taken := {position | some i in wanting; position := i + 1}
-	taken & wanting == set()
-	pairs := [{"kind": "value", "names": token.names, "name": token.name, "value": words[i + 1]} |
-		some i in wanting
-		token := found[i]
-	]
-	count(pairs) == count(wanting)
-	kept := object.remove(found, wanting | taken)
-	tokens := [token | some token in kept]
-	{token.kind | some token in tokens} & {"end"} == set()
-	operands := [word | some i, word in words; not found[i]; not i in taken]
-} else := {"tokens": tokens, "operands": operands} if {
+# What each is where it stands: an option, the argument of one, or an operand.
+assembled(spec, words, found) := {"tokens": tokens, "operands": operands} if {
 	taken := taken_by_options({i | some i, token in found; token.kind == "next"})
 	end := options_end(spec, words, found, taken)
 	tokens := [token |
@@ -105,10 +79,7 @@ options_end(spec, words, found, taken) := min((({count(words)} | dashes) | first
 
 # The positions of words that are arguments of the option in front of them. In a
 # row of options that all want the next word, every second one is an argument.
-taken_by_options(wanting) := after if {
-	after := {position | some i in wanting; position := i + 1}
-	after & wanting == set()
-} else := {position |
+taken_by_options(wanting) := {position |
 	some i in wanting
 	row := i - max({-1} | {j | some j in numbers.range(0, i); not j in wanting})
 	row % 2 == 1
@@ -160,7 +131,6 @@ kind(spec, word) := {"kind": "unknown", "word": word} if {
 #   `never` says wins over what is listed.
 hides_banned(spec, word) if {
 	not spec.style == "words"
-	count(word) > 2
 	not startswith(word, "--")
 	some letter in split(substring(word, 1, -1), "")
 	spec.never[concat("", ["-", letter])]
@@ -186,11 +156,10 @@ cluster(spec, word) := token if {
 	[name | some name in before; name in spec.flags] == before
 	{name | some name in array.slice(names, 0, at + 1); spec.never[name]} == set()
 	token := cut(spec, word, names, at)
-} else := {"kind": "unknown", "word": word}
+}
 
-cut(spec, word, names, at) := {"kind": "flags", "names": names} if {
-	at == count(names)
-} else := {"kind": "value", "names": before, "name": names[at], "value": rest} if {
+# The word's token, when `at` is the place of its first letter that takes a value, if any does.
+cut(spec, word, names, at) := {"kind": "value", "names": before, "name": names[at], "value": rest} if {
 	before := array.slice(names, 0, at)
 	rest := substring(word, at + 2, -1)
 	rest != ""

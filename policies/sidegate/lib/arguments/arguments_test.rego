@@ -53,12 +53,14 @@ test_optional_value_never_takes_the_next_word if {
 	operands(["-aI", "x"]) == ["x"]
 	arguments.parse(spec, ["-Ix"]).tokens[0].value == "x"
 	arguments.parse(spec, ["--color=auto"]).tokens[0].value == "auto"
+	arguments.parse(spec, ["--color", "-aI"]).tokens == [{"kind": "flags", "names": ["--color"]}, {"kind": "flags", "names": ["-a", "-I"]}]
 }
 
 test_abbreviations_are_unknown if {
 	kinds(["--al"]) == ["unknown"]
 	kinds(["--line=5"]) == ["unknown"]
 	kinds(["--lin", "5"]) == ["unknown"]
+	arguments.kind({"flags": ["--", "-a"]}, "--a") == {"kind": "unknown", "word": "--a"}
 }
 
 test_flags_take_no_value if kinds(["--all=x"]) == ["unknown"]
@@ -73,16 +75,20 @@ test_never_wins if {
 	kinds(["--exec=y"]) == ["unknown"]
 	parsed := arguments.parse(object.union(spec, {"flags": ["-x"], "values": {"--exec": "text"}}), ["-x", "--exec=y"])
 	[token.kind | some token in parsed.tokens] == ["unknown", "unknown"]
+	every word in ["-x", "-x5", "-ax", "-ax5"] {
+		arguments.kind(object.union(spec, {"values": {"-x": "text"}}), word) == {"kind": "unknown", "word": word}
+	}
 }
 
 test_never_wins_inside_a_joined_word if {
-	parsed := arguments.parse(object.union(spec, {"flags": ["-a", "-x"]}), ["-ax"])
-	[token.kind | some token in parsed.tokens] == ["unknown"]
+	parsed := arguments.parse(object.union(spec, {"flags": ["-a", "-x"]}), ["-ax", "-xa"])
+	[token.kind | some token in parsed.tokens] == ["unknown", "unknown"]
 }
 
 test_dashes_end_the_options if {
 	operands(["--", "-a", "--all", "--"]) == ["-a", "--all", "--"]
 	operands(["--"]) == []
+	arguments.parse(spec, ["-a", "x", "--", "-b"]) == {"tokens": [{"kind": "flags", "names": ["-a"]}], "operands": ["x", "-b"]}
 }
 
 # A word after "--" must not disappear as the argument of one that is no option there.
@@ -100,6 +106,9 @@ test_an_option_as_a_value if {
 	parsed := arguments.parse(spec, ["-n", "-n", "-n", "-n", "x"])
 	[token.value | some token in parsed.tokens] == ["-n", "-n"]
 	parsed.operands == ["x"]
+	later := arguments.parse(spec, ["x", "-n", "-n", "y"])
+	[token.value | some token in later.tokens] == ["-n"]
+	later.operands == ["x", "y"]
 }
 
 test_missing_value if {
@@ -129,8 +138,11 @@ test_style_posix_skips_values if {
 test_style_words_joins_nothing_and_knows_no_dashes if {
 	words := object.union(spec, {"style": "words", "literals": ["("]})
 	tokens := arguments.parse(words, ["(", "x", "-a", "-ab", "--", "-n", "5"]).tokens
-	[token.kind | some token in tokens] == ["flags", "flags", "unknown", "unknown", "value"]
-	arguments.parse(words, ["(", "x"]).operands == ["x"]
+	tokens == [
+		{"kind": "flags", "names": ["("]}, {"kind": "flags", "names": ["-a"]}, {"kind": "unknown", "word": "-ab"},
+		{"kind": "unknown", "word": "--"}, {"kind": "value", "names": [], "name": "-n", "value": "5"},
+	]
+	arguments.parse(words, ["(", "x", "-"]).operands == ["x", "-"]
 }
 
 test_style_literal_has_operands_only if {
@@ -142,15 +154,17 @@ test_too_many_words if {
 	arguments.parse(spec, words)
 	not arguments.parse(spec, array.concat(words, ["x"]))
 	not arguments.parse({"style": "literal"}, array.concat(words, ["x"]))
+	arguments.parse({"style": "literal"}, array.concat(["-a"], array.slice(words, 1, 256))).tokens == []
 }
 
 # Joined letters that somebody lists as one option do not bring in one that must not be allowed.
 test_never_wins_over_listed_letters if {
-	careless := {"flags": ["-r", "-rf", "-ri"], "never": {"-f": "reads patterns from a file"}}
+	careless := {"flags": ["-r", "-rf", "-ri"], "never": {"-f": "reads patterns from a file", "--": "is bad"}}
 	arguments.parse(careless, ["-rf"]).tokens == [{"kind": "unknown", "word": "-rf"}]
 	arguments.parse(careless, ["-ri"]).tokens == [{"kind": "flags", "names": ["-ri"]}]
 	arguments.parse(object.union(careless, {"style": "words"}), ["-rf"]).tokens == [{"kind": "flags", "names": ["-rf"]}]
 	arguments.hides_banned(careless, "-rf")
+	arguments.hides_banned(careless, "-fr")
 	not arguments.hides_banned(careless, "-ri")
 	not arguments.hides_banned(careless, "--rf")
 }
@@ -175,4 +189,25 @@ test_joined_letters_in_short if {
 	}
 	not arguments.joined({}, "-ab")
 	not arguments.joined({"values": {"-a": "text"}}, "-ab")
+}
+
+# The same of an option and its value in one word.
+test_a_value_in_the_same_word_in_short if {
+	some_of_all := {
+		"flags": ["-a", "-nf", "--lines=f"],
+		"values": {"-n": "number", "--lines": "number", "-nv": "text", "--lines=v": "text", "-é": "text", "--": "text"},
+		"optional": {"-I": ["x"], "--color": ["auto"], "-no": ["x"], "--lines=o": ["x"]},
+		"never": {"-nb": "is bad", "--lines=b": "is bad", "-In": "is bad", "--bad": "is bad"},
+	}
+	words := [
+		"-n", "-n5", "-n=5", "-n\n", "-nf", "-nv", "-no", "-nb", "-nx", "-I", "-Ix", "-In", "-a", "-an5", "-a5", "-z5", "-é5", "-5", "--=x", "--bad=x", "x=y",
+		"--lines", "--lines=", "--lines=5", "--lines=5=6", "--lines=f", "--lines=v", "--lines=o", "--lines=b", "--line=5", "--color", "--color=auto",
+	]
+	short := {word: arguments.with_value(some_of_all, word) | some word in words}
+	object.keys(short) == {"-n5", "-n=5", "-n\n", "-nx", "-Ix", "-é5", "--lines=", "--lines=5", "--lines=5=6", "--color=auto"}
+	types := object.union(some_of_all.values, some_of_all.optional)
+	every word, found in short {
+		arguments.kind(some_of_all, word) == {"kind": "value", "names": [], "name": found[2], "value": found[1]}
+		found[0] == types[found[2]]
+	}
 }

@@ -19,7 +19,7 @@ letters(spec, word) := ["-NUMBER"] if {
 	regex.match(`\A-[0-9]{1,9}\z`, word)
 } else := names if {
 	names := [concat("", ["-", letter]) | some letter in split(substring(word, 1, -1), "")]
-	[name | some name in names; not name in spec.flags] == []
+	[name | some name in names; name in spec.flags] == names
 }
 
 # METADATA

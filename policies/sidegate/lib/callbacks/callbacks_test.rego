@@ -36,12 +36,15 @@ test_paths_that_may_mean_another if {
 	not allowed({"path": "/api/v1/al//admin"})
 	not allowed({"path": `/api/v1/al/..\admin`})
 	not allowed({"path": "/api/v1/al/%2fadmin"})
+	not allowed({"path": "/api/v1/al/%5Cadmin"})
 }
 
 test_any_origin_may_still_narrow_the_path if {
 	anywhere := {"web": {"callbacks": {"*": ["/hook/*"]}}}
 	callbacks.allowed(["web"], object.union(func, {"path": "/hook/x"})) with data.sidegate.roles as anywhere
 	not callbacks.allowed(["web"], func) with data.sidegate.roles as anywhere
+	two := {"web": {"callbacks": {"*": ["/ready", "/hook/*"]}}}
+	callbacks.allowed(["web"], object.union(func, {"path": "/hook/x"})) with data.sidegate.roles as two
 }
 
 test_only_of_the_clients_roles if {

@@ -28,6 +28,7 @@ test_values_have_types if {
 	not allowed("TZ", "../../../etc/shadow")
 	allowed("TZ", "")
 	not allowed("APP_A", null)
+	not allowed("LANG", null)
 }
 
 test_only_of_the_clients_roles if {

@@ -23,6 +23,8 @@ test_a_name_that_begins_like_a_root_is_outside if {
 	not within("/srv-evil")
 	not within("/var/log.old/x")
 	not within("/etc/os-release2")
+	not within("/etc/srv")
+	not within("/etc/srv/x")
 	not within("/var")
 	not within("/")
 }
@@ -83,6 +85,20 @@ test_cd_to_an_uncertain_place if {
 	moved("..", "/srv/x") == {"/srv"}
 }
 
+# A relative `cd` leads on from wherever the one before it led.
+test_one_uncertain_cd_among_several if {
+	every targets in [["/srv", "srv"], ["srv", "/srv"], ["/srv", null]] {
+		not paths.within("x", roots) with input as testing.list([["cd", target] | some target in targets])
+	}
+}
+
+# A gateway cleans the workdir; one that is not clean holds nothing.
+test_a_workdir_that_is_not_clean if {
+	asked := testing.with_request(testing.simple(["ls"]), {"workdir": "/srv/link/.."})
+	not paths.within("x", roots) with input as asked
+	paths.within("/srv/x", roots) == {"/srv"} with input as asked
+}
+
 test_every_cd_counts if {
 	not paths.within("x", roots) with input as testing.list([["cd", "/srv"], ["cd", "/etc"], ["cd", "/srv"]])
 }
@@ -91,7 +107,10 @@ test_below if {
 	paths.below("/srv", "/srv")
 	paths.below("/srv/x", "/srv")
 	paths.below("/srv/x", "/srv/")
+	paths.below("/srv", "/srv/")
 	paths.below("/x", "/")
 	not paths.below("/srv-evil", "/srv")
 	not paths.below("/", "/srv")
+	not paths.below("/etc/srv", "/srv")
+	not paths.below("/etc/srv/x", "/srv")
 }

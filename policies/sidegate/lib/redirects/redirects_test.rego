@@ -10,9 +10,9 @@ needs(mode, op, target) := found if {
 nothing := {"read": set(), "write": set()}
 
 test_copies_of_descriptors if {
-	needs("dup", ">&", "1") == nothing
-	needs("dup", ">&", "-") == nothing
-	needs("dup", ">&", "2-") == nothing
+	every descriptor in ["-", "0", "1", "2", "0-", "1-", "2-"] {
+		needs("dup", ">&", descriptor) == nothing
+	}
 	not needs("dup", "<&", "3")
 	not needs("dup", ">&", "x")
 	not needs("dup", ">&", "1\n")
@@ -50,6 +50,16 @@ test_sockets_are_no_files if {
 	not redirects.needs(["readonly"], redirect) with input as testing.simple(["ls"])
 	reading := object.union(testing.redirect("read", "<", "/srv/x"), {"net": true})
 	not redirects.needs(["readonly"], reading) with input as testing.simple(["ls"])
+}
+
+# A target that only the shell knows holds nothing, whatever is said of its value.
+test_targets_that_are_not_known if {
+	every pair in [["dup", "1"], ["read", "/srv/x"], ["write", "/dev/null"], ["append", "/dev/null"], ["heredoc", "x"], ["herestring", "x"]] {
+		needs(pair[0], "", pair[1])
+		known := testing.redirect(pair[0], "", pair[1])
+		unknown := object.union(known, {"target": object.union(known.target, {"static": false})})
+		not redirects.needs(["readonly"], unknown) with input as testing.simple(["ls"])
+	}
 }
 
 test_only_of_the_clients_roles if {

@@ -84,7 +84,7 @@ mistakes_of(at, spec) := {{"at": at, "what": what}} if {
 	not sound(spec)
 	what := sprintf("%s: operands, apart or style has a form that makes the spec void", [concat(".", at)])
 } else := {{"at": array.concat(at, [key]), "what": what} |
-	some key, value in object.filter(spec, ["flags", "literals", "required", "env"])
+	some key, value in object.filter(spec, ["flags", "helpers", "literals", "reads", "required", "env"])
 	some word in value
 	not is_string(word)
 	what := sprintf("%s.%s: %v must be a string; write it in quotes", [concat(".", at), key, word])
@@ -100,12 +100,14 @@ forms := {
 	"apart": {"of": {"object"}, "told": "a mapping from options to lists of options"},
 	"env": {"of": {"object"}, "told": "a mapping from names to values"},
 	"flags": {"of": {"array"}, "told": "a list of options"},
+	"helpers": {"of": {"array"}, "told": "a list of programs"},
 	"literals": {"of": {"array"}, "told": "a list of words"},
 	"network": {"of": {"string"}, "told": "netlink or full"},
 	"never": {"of": {"object"}, "told": "a mapping from options to reasons"},
 	"number": {"of": {"boolean"}, "told": "true or false"},
 	"operands": {"of": {"array", "object", "string"}, "told": "a type, or a mapping with a type"},
 	"optional": {"of": {"object"}, "told": "a mapping from options to types"},
+	"reads": {"of": {"array"}, "told": "a list of absolute paths"},
 	"required": {"of": {"array"}, "told": "a list of options"},
 	"style": {"of": {"string"}, "told": "getopt, posix, words or literal"},
 	"subcommands": {"of": {"object"}, "told": "a mapping from subcommands to specs"},

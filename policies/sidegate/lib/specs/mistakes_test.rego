@@ -14,6 +14,7 @@ told(role) := {concat(".", array.slice(mistake.at, 3, count(mistake.at))): mista
 test_nothing_wrong if {
 	told({}) == {}
 	told({"commands": {"x": {}, "y": {"subcommands": {"z": {"flags": ["-a"], "operands": {"type": "path", "min": 1}}}}}, "env": {"A": "text"}}) == {}
+	told({"commands": {"x": {"network": "none", "operands": ["a", "b"]}, "y": {"network": "full"}, "z": {"network": "netlink", "workdir": "write"}}}) == {}
 }
 
 test_a_type_that_does_not_exist if {
@@ -42,6 +43,18 @@ test_known_names_are_told if {
 	mistake.given == "nubmer"
 	"number" in mistake.known
 	"path" in mistake.known
+	some unknown in specs.mistakes with data.sidegate.roles.other as {"commands": {"x": {"flgs": ["-a"]}}}
+	unknown == {
+		"at": ["sidegate", "roles", "other", "commands", "x", "flgs"],
+		"what": "sidegate.roles.other.commands.x: unknown key flgs, which makes the spec void",
+		"given": "flgs",
+		"known": object.keys(specs.forms),
+	}
+	some unnamed in specs.mistakes with data.sidegate.roles.other as {"env": {"A": {}}}
+	unnamed == {
+		"at": ["sidegate", "roles", "other", "env", "A"],
+		"what": "sidegate.roles.other.env.A: a type must have a pattern or a path",
+	}
 }
 
 test_null_is_no_spec if {
@@ -52,18 +65,39 @@ test_null_is_no_spec if {
 
 test_forms_of_keys if {
 	wrong := {
-		"apart": ["-a"], "env": [], "flags": null, "flags ": [], "literals": "(", "network": "ful", "never": ["-f"], "number": 1, "operands": 1,
-		"optional": ["-a"], "required": "-a", "style": ["words"], "subcommands": ["a"], "values": ["-n"], "workdir": "read",
+		"apart": [["-a"], "a mapping from options to lists of options"],
+		"env": [[], "a mapping from names to values"],
+		"flags": [null, "a list of options"],
+		"literals": ["(", "a list of words"],
+		"network": ["ful", "full or netlink or none"],
+		"never": [["-f"], "a mapping from options to reasons"],
+		"number": [1, "true or false"],
+		"operands": [1, "a type, or a mapping with a type"],
+		"optional": [["-a"], "a mapping from options to types"],
+		"required": ["-a", "a list of options"],
+		"style": [["words"], "getopt, posix, words or literal"],
+		"subcommands": [["a"], "a mapping from subcommands to specs"],
+		"values": [["-n"], "a mapping from options to types"],
+		"workdir": ["read", "write"],
 	}
-	found := told({"commands": {sprintf("x of %s", [key]): {key: value} | some key, value in wrong}})
-	object.keys(found) == {sprintf("commands.x of %s.%s", [key, key]) | some key, _ in wrong}
-	object.keys(told({"commands": [], "env": 1})) == {"commands", "env"}
+	found := told({"commands": {key: {key: pair[0]} | some key, pair in wrong}})
+	found == {sprintf("commands.%s.%s", [key, key]): sprintf("sidegate.roles.other.commands.%s.%s must be %s", [key, key, pair[1]]) |
+		some key, pair in wrong
+	}
+	object.keys(told({"commands": {"x": {"flags ": []}}})) == {"commands.x.flags "}
+	told({"commands": [null, {"subcommands": {"a": {"flag": []}}}], "env": ["a"]}) == {
+		"commands": "sidegate.roles.other.commands must be a mapping",
+		"env": "sidegate.roles.other.env must be a mapping",
+	}
 }
 
 # In YAML, -1 is a number, 0 is one too, and no is false.
 test_words_that_are_no_strings if {
-	found := told({"commands": {"x": {"flags": ["-a", -1], "env": {"A": 0}, "values": {"-a": ["yes", false]}}}})
-	object.keys(found) == {"commands.x.flags", "commands.x.env", "commands.x.values.-a"}
+	found := told({"commands": {"x": {
+		"flags": ["-a", -1], "literals": [0], "required": [1], "env": {"A": 0},
+		"values": {"-a": ["yes", false]}, "operands": ["no", false],
+	}}})
+	object.keys(found) == {sprintf("commands.x.%s", [key]) | some key in ["flags", "literals", "required", "env", "values.-a", "operands"]}
 	found["commands.x.flags"] == "sidegate.roles.other.commands.x.flags: -1 must be a string; write it in quotes"
 }
 
@@ -72,7 +106,11 @@ test_what_is_sound_has_no_void if {
 	every spec in specs_tried {
 		not specs.sound(spec)
 	}
-	count(told({"commands": {sprintf("%d", [i]): spec | some i, spec in specs_tried}})) == count(specs_tried)
+	told({"commands": {sprintf("x%d", [i]): spec | some i, spec in specs_tried}}) == {place: what |
+		some i, _ in specs_tried
+		place := sprintf("commands.x%d", [i])
+		what := sprintf("sidegate.roles.other.commands.x%d: operands, apart or style has a form that makes the spec void", [i])
+	}
 }
 
 # Every form that takes a spec out of use is told, and so is every key that is unknown.
@@ -98,22 +136,38 @@ test_patterns_that_do_not_compile if {
 		values.mistakes({"pattern": pattern}) == set()
 	}
 	some mistake in specs.mistakes with data.sidegate.types as {"broken": "("}
-	mistake.at == ["sidegate", "types", "broken"]
+	mistake == {
+		"at": ["sidegate", "types", "broken"],
+		"what": "sidegate.types.broken: ( is no regular expression that RE2 takes; a decision that needs it fails, and so denies",
+	}
 }
 
 test_built_in_types_cannot_be_made_again if {
-	values.type_mistakes("text", "a") != set()
-	values.type_mistakes("path", "a") != set()
+	every name in ["text", "path"] {
+		values.type_mistakes(name, "a") == {"this name is taken: the type is built in, and what is said of it here does not count"}
+	}
 }
 
 test_types_of_ones_own if {
 	every type in [["a", "b"], [], {"path": "read"}, {"path": "write", "roots": ["/", "/srv/x"]}, {"pattern": "a", "path": "read"}] {
 		values.mistakes(type) == set()
 	}
-	every type in [
-		{}, {"patern": "a"}, {"path": "execute"}, {"path": "read", "roots": "/srv"}, {"path": "read", "roots": []}, {"path": "read", "roots": ["srv"]},
-		{"path": "read", "roots": ["/srv/"]}, {"path": "read", "roots": [1]}, {"pattern": "a", "roots": ["/srv"]}, [1], 1, null, true,
+	bad_roots := "roots must be a list of absolute, clean paths"
+	bad_form := "a type must be a name, a list of words or a mapping"
+	every pair in [
+		[{}, "a type must have a pattern or a path"],
+		[{"patern": "a"}, "unknown key patern, which makes the type void; the keys are path, pattern, roots"],
+		[{"path": "execute"}, "path must be read or write"],
+		[{"path": "read", "roots": "/srv"}, bad_roots],
+		[{"path": "read", "roots": {"a": "/srv"}}, bad_roots],
+		[{"path": "read", "roots": []}, bad_roots],
+		[{"path": "read", "roots": ["srv"]}, bad_roots],
+		[{"path": "read", "roots": ["/srv/"]}, bad_roots],
+		[{"path": "read", "roots": ["/srv", 1]}, bad_roots],
+		[{"pattern": "a", "roots": ["/srv"]}, "roots are those of a path, and there is none"],
+		[["a", 1], "1 in a list of words must be a string; write it in quotes"],
+		[1, bad_form], [null, bad_form], [true, bad_form],
 	] {
-		count(values.mistakes(type)) == 1
+		values.mistakes(pair[0]) == {pair[1]}
 	}
 }

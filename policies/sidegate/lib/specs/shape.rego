@@ -8,8 +8,8 @@ package sidegate.lib.specs
 sound(spec) if {
 	is_object(spec)
 	object.keys(spec) - {
-		"apart", "env", "flags", "literals", "network", "never", "number",
-		"operands", "optional", "required", "style", "subcommands", "values", "workdir",
+		"apart", "env", "flags", "helpers", "literals", "network", "never", "number",
+		"operands", "optional", "reads", "required", "style", "subcommands", "values", "workdir",
 	} == set()
 	is_array(object.get(spec, "required", []))
 	is_object(object.get(spec, "never", {}))

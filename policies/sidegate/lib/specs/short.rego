@@ -25,7 +25,6 @@ short(role, spec, words) := {"names": names, "needs": needs} if {
 	]
 	attached := [found |
 		some word in words
-		regex.match(`\A(-[^-].|--[^=]+=)`, word)
 		found := arguments.with_value(spec, word)
 	]
 	apart := {i: [type, value, word] |

@@ -60,6 +60,15 @@ test_the_short_way_with_more_words if {
 	count(found) == 9
 }
 
+# A value that looks like an option would be counted twice, and pay for a word that is none.
+test_a_value_that_looks_like_an_option if {
+	plain := {"flags": [], "values": {"-x": "text"}, "operands": "text"}
+	every line in [["-x", "-x", "y", "--evil"], ["-x", "-z"], ["-x", "--"], ["-x", "-5-"]] {
+		not specs.short("readonly", plain, line)
+	}
+	specs.short("readonly", plain, ["-x", "5-"])
+}
+
 test_styles_are_left_to_the_long_way if {
 	every spec in [{"style": "words"}, {"style": "posix"}, {"style": "literal"}, {"literals": ["("]}] {
 		not specs.short("readonly", object.union(spec, {"flags": ["-a"], "operands": "text"}), ["-a"])

@@ -11,14 +11,14 @@ import data.sidegate.lib.values
 # METADATA
 # description: |
 #   What the words after the command's name need, as {"read": roots, "write": roots}
-#   and, when the spec has them, "network" and "env". Undefined when they do not fit.
+#   and, when the spec has them, "network", "env", "execute" and "read_if_present". Undefined when they do not fit.
 fit(role, spec, words) := needs if {
 	not spec.subcommands
 	found := fit_words(role, spec, words)
 	go_together(spec, found.names)
 	needs := needs_of(found.needs, {}, spec)
 } else := needs if {
-	at := subcommand_at(spec, words)
+	at := subcommand_at(words)
 	part := spec.subcommands[words[at]]
 	front := fit_words(role, spec, array.slice(words, 0, at))
 	found := fit_words(role, part, array.slice(words, at + 1, count(words)))
@@ -30,8 +30,8 @@ fit(role, spec, words) := needs if {
 
 # What the specs ask for beside the paths; a subcommand's network and variables win.
 needs_of(needs, spec, part) := {"read": read, "write": write} if {
-	object.keys(spec) & {"env", "network", "workdir"} == set()
-	object.keys(part) & {"env", "network", "workdir"} == set()
+	object.keys(spec) & {"env", "helpers", "network", "reads", "workdir"} == set()
+	object.keys(part) & {"env", "helpers", "network", "reads", "workdir"} == set()
 	read := {root | some need in needs; some root in need.read}
 	write := {root | some need in needs; some root in need.write}
 } else := {
@@ -39,6 +39,8 @@ needs_of(needs, spec, part) := {"read": read, "write": write} if {
 	"write": ({root | some need in needs; some root in need.write} | (writable(spec) | writable(part))),
 	"network": object.get(part, "network", object.get(spec, "network", "none")),
 	"env": object.union(object.get(spec, "env", {}), object.get(part, "env", {})),
+	"execute": {program | some program in array.concat(object.get(spec, "helpers", []), object.get(part, "helpers", []))},
+	"read_if_present": {path | some path in array.concat(object.get(spec, "reads", []), object.get(part, "reads", []))},
 }
 
 # Where a spec says `workdir: write`, the directory that the command runs in.
@@ -50,7 +52,7 @@ writable(spec) := paths.bases - {""} if {
 # description: |
 #   Where the subcommand stands: it is the first word that does not look like an
 #   option, so options in front of it cannot have an argument of their own.
-subcommand_at(spec, words) := min({i | some i, word in words; not startswith(word, "-")}) if spec.subcommands
+subcommand_at(words) := min({i | some i, word in words; not startswith(word, "-")})
 
 # METADATA
 # description: |
@@ -84,12 +86,8 @@ needed(role, typed) := needs if {
 }
 
 # METADATA
-# scope: document
 # description: Every value of an option with its type. Undefined when there is an option that is not listed.
-option_types(_, []) := []
-
 option_types(spec, tokens) := [[spec_type(spec, token.name), token.value] | some token in given] if {
-	tokens != []
 	given := [token | some token in tokens; token.kind == "value"]
 	flags := [token | some token in tokens; token.kind == "flags"]
 	count(given) + count(flags) == count(tokens)
@@ -109,7 +107,8 @@ operand_types(spec, names, operands) := [] if {
 	operands == []
 	not spec.operands
 } else := [[type, word] | some word in operands] if {
-	type := one_type(spec.operands)
+	type := spec.operands # `operands: path` is short for `operands: {type: path}`
+	not is_object(type)
 } else := typed if {
 	rule := spec.operands
 	leading := leading_types(rule, names)
@@ -120,13 +119,6 @@ operand_types(spec, names, operands) := [] if {
 	count(typed) == number
 	number >= object.get(rule, "min", 0)
 	number <= object.get(rule, "max", arguments.max_words)
-}
-
-# `operands: path` is short for `operands: {type: path}`.
-one_type(rule) := rule if {
-	not is_object(rule)
-} else := rule.type if {
-	object.keys(rule) == {"type"}
 }
 
 # grep's first operand is a pattern, unless an option gave one.

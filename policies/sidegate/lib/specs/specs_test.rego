@@ -9,6 +9,7 @@ fit(spec, words) := found if {
 
 test_nothing_fits_by_default_but_no_words if {
 	fit({}, [])
+	specs.fit_words("readonly", {}, []) == {"names": [], "needs": []}
 	not fit({}, ["x"])
 	not fit({}, ["-a"])
 }
@@ -98,6 +99,39 @@ test_a_subcommand_decides_the_network if {
 	fit(service, ["is-active", "x"]).network == "netlink"
 	fit(service, ["status", "--no-pager"]).network == "full"
 	not fit({}, []).network
+	fit({"network": "full", "operands": {"type": {"path": "write", "roots": ["/srv"]}, "leading": ["path"]}}, ["/var/log/x", "/srv/y"]) == {
+		"read": {"/var/log"},
+		"write": {"/srv"},
+		"network": "full",
+		"env": {},
+		"execute": set(),
+		"read_if_present": set(),
+	}
+}
+
+test_helpers_and_what_is_read_by_itself if {
+	nested := {
+		"helpers": ["sh"],
+		"reads": ["/run/log"],
+		"subcommands": {"x": {"helpers": ["ssh"], "reads": ["/etc/x"]}, "y": {}},
+	}
+	fit(nested, ["x"]).execute == {"sh", "ssh"}
+	fit(nested, ["x"]).read_if_present == {"/run/log", "/etc/x"}
+	fit(nested, ["y"]).execute == {"sh"}
+	fit({"helpers": ["sh"]}, []).read_if_present == set()
+	fit({"reads": ["/run/log"]}, []).execute == set()
+}
+
+test_what_a_subcommand_does_not_need_is_left_out if {
+	fit({"subcommands": {"x": {"operands": "path"}}}, ["x", "/srv/y"]) == {"read": {"/srv"}, "write": set()}
+}
+
+test_a_command_that_writes_where_it_runs if {
+	needs := {"read": set(), "write": {"/srv/app"}, "network": "none", "env": {}, "execute": set(), "read_if_present": set()}
+	fit({"workdir": "write"}, []) == needs
+	fit({"workdir": "write", "subcommands": {"x": {}}}, ["x"]) == needs
+	fit({"subcommands": {"x": {"workdir": "write"}}}, ["x"]) == needs
+	fit({"workdir": "read"}, []).write == set()
 }
 
 test_env_of_the_specs if {
@@ -125,6 +159,9 @@ test_wrong_shapes_allow_nothing if {
 	not fit({"flags": [], "operands": 1}, [])
 	not fit({"flags": [], "operands": {"type": "path", "min": 1}}, [])
 	not fit({"flags": {}, "operands": "path"}, ["-a"])
+	every key in ["apart", "never", "optional", "subcommands", "values"] {
+		not specs.sound({key: [["-a"]]})
+	}
 }
 
 test_options_that_must_stay_apart if {

@@ -9,7 +9,10 @@ accept(type, word) := found if {
 
 nothing := {"read": set(), "write": set()}
 
-test_text_is_anything if accept("text", "-x\n;") == nothing
+test_text_is_anything if {
+	accept("text", "-x\n;") == nothing
+	not accept("text", null)
+}
 
 test_named_types_match_whole_words if {
 	accept("number", "15") == nothing
@@ -24,6 +27,14 @@ test_named_types_match_whole_words if {
 }
 
 test_unknown_types_accept_nothing if not accept("nubmer", "15")
+
+# A list would be read as a pattern of its letters.
+test_patterns_are_strings if {
+	every pattern in [["a"], null, 5, true, {"a": 1}] {
+		not accept({"pattern": pattern}, "a")
+		not values.accept("readonly", "listed", "a") with data.sidegate.types as {"listed": pattern}
+	}
+}
 
 test_lists if {
 	accept(["a", "b"], "b") == nothing
@@ -47,6 +58,8 @@ test_paths if {
 test_paths_of_an_entry if {
 	accept({"path": "write", "roots": ["/srv"]}, "/srv/x") == {"read": set(), "write": {"/srv"}}
 	accept({"path": "read"}, "/var/log/x") == {"read": {"/var/log"}, "write": set()}
+	accept({"path": "read"}, "-") == nothing
+	accept({"path": "write", "roots": ["/srv"]}, "-") == nothing
 	not accept({"path": "write", "roots": ["/srv"]}, "/var/log/x")
 }
 

@@ -19,6 +19,7 @@ test_long_texts_are_cut if {
 	count(wording.bounded(long)) == 500
 	endswith(wording.bounded(long), "ä…")
 	wording.clip("short") == "short"
+	wording.clip(substring(long, 0, 80)) == substring(long, 0, 80)
 }
 
 test_commands_without_words if {
