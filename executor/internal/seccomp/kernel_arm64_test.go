@@ -1,0 +1,7 @@
+package seccomp
+
+// refusedHere are refused calls that only arm64 has.
+var refusedHere []struct {
+	name string
+	nr   uintptr
+}

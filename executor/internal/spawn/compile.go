@@ -1,0 +1,243 @@
+package spawn
+
+import (
+	"math"
+	"runtime"
+	"slices"
+	"sync"
+	"unsafe"
+
+	"golang.org/x/sys/unix"
+)
+
+const (
+	sigsetSize = 8  // bytes of the kernel's sigset_t
+	maxSignal  = 64 // signals are numbered from 1
+	maxCap     = 63
+	softNoFile = 1024
+)
+
+// What calls point to without ever writing to it.
+var (
+	zeros     [64]byte
+	capHeader = unix.CapUserHeader{Version: unix.LINUX_CAPABILITY_VERSION_3}
+)
+
+// supported tells whether the calls below, and the layout of what they point to, are right for this processor.
+func supported() bool {
+	switch runtime.GOARCH {
+	case "amd64", "arm64", "loong64", "ppc64", "ppc64le", "riscv64":
+		return true
+	}
+	return false
+}
+
+// compile writes the program of a Spec; the package documentation gives the order and its reasons. If leave is not -1, the child begins by waiting for a
+// byte from that descriptor. The caller closes the program.
+//
+// It is not inlined, so that the program is on the heap for certain, and with it all that the program keeps.
+//
+//go:noinline
+func compile(s *Spec, leave int) (*program, error) {
+	if err := s.check(); err != nil {
+		return nil, err
+	}
+	p := &program{cgroup: -1, pidfd: -1, report: -1, calls: make([]call, 0, 192)}
+	if leave >= 0 {
+		p.add(StepHelper, unix.SYS_READ, uintptr(leave), address(p, new(byte)), 1).least = 1
+	}
+	for _, step := range []func(*Spec) error{
+		p.addCgroups, p.addNamespaces, p.addSession, p.addStdio, p.addIdentity, p.addDir, p.addRlimits, p.addRestrictions, p.addExec,
+	} {
+		if err := step(s); err != nil {
+			p.close()
+			return nil, err
+		}
+	}
+	return p, nil
+}
+
+// cloneCall is the system call that makes the child, with more flags. clone3(2) is left alone where it is not needed: container runtimes refuse it,
+// because their filters cannot see its flags.
+func (p *program) cloneCall(flags, pidfd uintptr) (nr, a1, a2, a3 uintptr) {
+	flags |= p.flags
+	if p.cgroup < 0 {
+		return unix.SYS_CLONE, flags | uintptr(unix.SIGCHLD), 0, pidfd
+	}
+	args := &cloneArgs{flags: uint64(flags) | unix.CLONE_INTO_CGROUP, pidfd: uint64(pidfd), cgroup: uint64(p.cgroup)}
+	if flags&unix.CLONE_PARENT == 0 { // with it the signal is that of the caller, and must not be given
+		args.exitSignal = uint64(unix.SIGCHLD)
+	}
+	return unix.SYS_CLONE3, address(p, args), unsafe.Sizeof(*args), 0
+}
+
+// cloneArgs is struct clone_args of linux/sched.h.
+type cloneArgs struct {
+	flags, pidfd uint64
+	_            [2]uint64 // child_tid, parent_tid
+	exitSignal   uint64
+	_            [5]uint64 // stack, stack_size, tls, set_tid, set_tid_size
+	cgroup       uint64
+}
+
+func (p *program) addCgroups(s *Spec) error {
+	if s.Cgroup != nil {
+		fd, err := p.fd(s.Cgroup, StepClone)
+		if err != nil {
+			return err
+		}
+		p.cgroup = int32(fd)
+	}
+	return nil
+}
+
+// addTasks moves the child, which is one thread, into cgroups of version 1: "0" is the writer itself, and moving one thread takes no
+// lock of the whole system.
+func (p *program) addTasks(s *Spec) error {
+	for _, f := range s.Tasks {
+		fd, err := p.fd(f, StepTasks)
+		if err != nil {
+			return err
+		}
+		if err := p.addWrite(StepTasks, fd, "0"); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (p *program) addWrite(step Step, fd uintptr, text string) error {
+	at, err := p.text(step, text)
+	if err != nil {
+		return err
+	}
+	p.add(step, unix.SYS_WRITE, fd, at, uintptr(len(text))).least = uintptr(len(text))
+	return nil
+}
+
+// addSession takes the child out of the gateway's session and process group: it has no controlling terminal to inject input into, and
+// can move to no other group. Then its signals are what every program expects to find; the gateway's handlers do not survive execve(2), but a
+// signal that the gateway ignores would be ignored.
+func (p *program) addSession(*Spec) error {
+	p.add(StepSession, unix.SYS_SETSID)
+	zero := uintptr(unsafe.Pointer(&zeros)) // SIG_DFL, and the empty set
+	for sig := uintptr(1); sig <= maxSignal; sig++ {
+		if sig != uintptr(unix.SIGKILL) && sig != uintptr(unix.SIGSTOP) {
+			p.add(StepSignals, unix.SYS_RT_SIGACTION, sig, zero, 0, sigsetSize)
+		}
+	}
+	p.add(StepSignals, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, zero, 0, sigsetSize)
+	return nil
+}
+
+func (p *program) addStdio(s *Spec) error {
+	for i, f := range s.Stdio {
+		fd, err := p.fd(f, StepStdio)
+		if err != nil {
+			return err
+		}
+		p.add(StepStdio, unix.SYS_DUP3, fd, uintptr(i), 0)
+	}
+	return nil
+}
+
+func (p *program) addRlimits(s *Spec) error {
+	limits := s.Rlimits
+	if !slices.ContainsFunc(limits, func(l Rlimit) bool { return l.Resource == unix.RLIMIT_NOFILE }) {
+		var own unix.Rlimit
+		if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &own); err != nil {
+			return &Error{StepRlimits, err}
+		}
+		limits = append(slices.Clip(limits), Rlimit{unix.RLIMIT_NOFILE, min(softNoFile, own.Max), own.Max})
+	}
+	for _, l := range limits {
+		at := address(p, &unix.Rlimit{Cur: l.Soft, Max: l.Hard})
+		p.add(StepRlimits, unix.SYS_PRLIMIT64, 0, uintptr(l.Resource), at, 0)
+	}
+	return nil
+}
+
+// addIdentity changes the user and takes the capabilities.
+func (p *program) addIdentity(s *Spec) error {
+	if s.DropCapabilities && (mayDropBounding(s) || !s.NoNewPrivs) {
+		for c := range knownCaps() {
+			p.add(StepBoundingSet, unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(c))
+		}
+	}
+	if id := s.Identity; id != nil {
+		var groups uintptr
+		if len(id.Groups) > 0 {
+			list := slices.Clone(id.Groups)
+			groups = address(p, &list[0])
+		}
+		uid, gid := uintptr(id.UID), uintptr(id.GID)
+		p.add(StepIdentity, unix.SYS_SETGROUPS, uintptr(len(id.Groups)), groups)
+		p.add(StepIdentity, unix.SYS_SETRESGID, gid, gid, gid)
+		p.add(StepIdentity, unix.SYS_SETRESUID, uid, uid, uid)
+		// The change of user has set this to the sysctl fs.suid_dumpable, which may be 1. The memory may be the gateway's, and other
+		// processes of that user could now read it.
+		p.add(StepIdentity, unix.SYS_PRCTL, unix.PR_SET_DUMPABLE, 0)
+	}
+	p.add(StepCapabilities, unix.SYS_PRCTL, unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL)
+	if s.DropCapabilities {
+		p.add(StepCapabilities, unix.SYS_CAPSET, uintptr(unsafe.Pointer(&capHeader)), uintptr(unsafe.Pointer(&zeros)))
+	}
+	return nil
+}
+
+// knownCaps is how many capabilities the kernel knows.
+var knownCaps = sync.OnceValue(func() int {
+	for c := range maxCap + 1 {
+		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(c), 0, 0, 0); err != nil {
+			return c
+		}
+	}
+	return maxCap + 1
+})
+
+// mayDropBounding tells whether the child will have CAP_SETPCAP: in a user namespace of its own it has everything, else what this thread has.
+func mayDropBounding(s *Spec) bool {
+	if s.Namespaces != nil && s.Namespaces.User != nil {
+		return true
+	}
+	header := capHeader
+	var data [2]unix.CapUserData
+	return unix.Capget(&header, &data[0]) == nil && data[0].Effective&(1<<unix.CAP_SETPCAP) != 0
+}
+
+func (p *program) addRestrictions(s *Spec) error {
+	if s.NoNewPrivs {
+		p.add(StepNoNewPrivs, unix.SYS_PRCTL, unix.PR_SET_NO_NEW_PRIVS, 1)
+	}
+	if s.Landlock != nil {
+		fd, err := p.fd(s.Landlock, StepLandlock)
+		if err != nil {
+			return err
+		}
+		p.add(StepLandlock, unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0)
+	}
+	if len(s.Filter) > 0 {
+		filter := slices.Clone(s.Filter)
+		at := address(p, &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})
+		p.add(StepSeccomp, unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, at)
+	}
+	return nil
+}
+
+func (p *program) addExec(s *Spec) error {
+	fd, err := p.fd(s.Executable, StepExec)
+	if err != nil {
+		return err
+	}
+	argv, err := p.texts(StepExec, s.Argv)
+	if err != nil {
+		return err
+	}
+	env, err := p.texts(StepExec, s.Env)
+	if err != nil {
+		return err
+	}
+	p.add(StepDescriptors, unix.SYS_CLOSE_RANGE, 3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC)
+	p.add(StepExec, unix.SYS_EXECVEAT, fd, uintptr(unsafe.Pointer(&p.none)), argv, env, unix.AT_EMPTY_PATH)
+	return nil
+}
