@@ -6,11 +6,11 @@ VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 RELEASE_DATE ?= $(shell git log -1 --format=%cs 2>/dev/null)
 LDFLAGS      := -s -w $(if $(VERSION),-X main.version=$(VERSION)) $(if $(RELEASE_DATE),-X main.releaseDate=$(RELEASE_DATE))
 
-.PHONY: help build plugins demo test race sdk bench fuzz check checks fmt vet staticcheck rego tidy clean
+.PHONY: help build plugins demo test race sdk soak bench bench-spawn fuzz check checks fmt vet staticcheck rego tidy clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## /{printf "  make %-12s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 build: ## build bin/sidegate
 	go build -trimpath -ldflags '$(LDFLAGS)' -o bin/sidegate ./cmd/sidegate
@@ -24,9 +24,10 @@ plugins: ## build the example plugins into bin/plugins
 demo: build plugins ## start a gateway with plugins, call it, and show what it answers
 	go run ./demo -sidegate bin/sidegate -plugins bin/plugins
 
-test: build ## run all tests
-	go test ./...
+# The other way round, the tests that were skipped would not stand at the end.
+test: build ## run all tests, and say which were skipped and why
 	bin/sidegate policy test policies
+	go run ./internal/skipped ./...
 
 # The scripts start hundreds of processes, and each would wait a second at its end for late reports. The stock opa and
 # wat2wasm are on PATH, for the tests that compare with them.
@@ -51,6 +52,12 @@ bin/wabt/node_modules: tools/wabt/package-lock.json
 
 bench: build ## compare with a bare handler, from one run
 	go run ./bench -sidegate bin/sidegate
+
+soak: ## what takes too long for every run: 10,000 children made in each way, under the race detector
+	CGO_ENABLED=1 SPAWN_STRESS=10000 go test -race -count=1 -timeout 30m ./executor/internal/spawn
+
+bench-spawn: ## compare what starting a command costs with vfork in C, from one run
+	go run ./bench/spawn
 
 fuzz: ## run the fuzz targets FUZZ, or all, for FUZZTIME each
 	./bench/fuzz.sh $(or $(FUZZTIME),30s) $(FUZZ)

@@ -31,15 +31,17 @@ func (s *stage) allowed(ctx context.Context) error {
 }
 
 func (s *stage) pipeline(ctx context.Context) error {
-	heading("A pipeline: it needs a shell, which this version does not give to anybody")
+	heading("A pipeline: it runs in a shell that can start these two programs and no other")
 	a, err := s.call(ctx, trial.Order{Command: "ps aux | head -5", Wait: true})
 	if err != nil {
 		return err
 	}
-	if a.Status != 403 || a.Reason != "denied" || !strings.Contains(a.Message, "shell") {
-		return a.Unexpected("403 with a reason that speaks of the shell")
+	if a.Status != 200 || a.Data == nil || a.Data.ExitCode != 0 || !strings.Contains(a.Data.Stdout, "COMMAND") {
+		return a.Unexpected("200 and the first lines of ps")
 	}
-	printReasons(a)
+	for line := range strings.Lines(a.Data.Stdout) {
+		fmt.Print("  output    ", line)
+	}
 	return nil
 }
 

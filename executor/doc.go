@@ -1,4 +1,4 @@
-// Package executor runs one decided job on the host and says truthfully what happened: a complete [Job] goes in, a [Result] comes out.
+// Package executor runs one decided job on the host, in a kernel sandbox, and says truthfully what happened: a complete [Job] goes in, a [Result] comes out.
 //
 // # What an error means
 //
@@ -8,33 +8,45 @@
 //
 // # What every job gets
 //
-//   - The resolved program itself, never a shell: Job.Argv is passed on unchanged, and a file that the kernel cannot execute is a StartError.
-//     The program must still be the file (device and inode) that was analyzed; between that check and execve(2) remains a window in which somebody
-//     with the right to write to the program's directory could replace it.
+//   - The resolved program itself, by its open file and never through a shell of the executor's: Job.Argv is passed on unchanged. The program must still be
+//     the file (device and inode) that was analyzed. Of a script the interpreter is executed, with the argument vector that the kernel would make; the
+//     script itself it opens by path, so that somebody with the right to write to the script's directory could still replace it.
 //   - Exactly Job.Env, the mark SIDEGATE_JOB_ID=<id>, PWD, and, with a private directory, HOME and TMPDIR. The gateway's environment is not passed.
 //   - /dev/null as standard input, one pipe each for standard output and error, and no other descriptor. Of a stream longer than Job.MaxOutput the
 //     beginning and the end are kept, cut between UTF-8 characters.
 //   - A session and process group of its own, without a controlling terminal, so that the leader can never leave the group that is signaled.
 //   - None of the gateway's ambient capabilities.
-//   - A working directory opened without following any symbolic link and entered through its descriptor, or a private empty one, removed afterwards.
+//   - A working directory opened without following any symbolic link and entered through its descriptor, with the rights of the command's user.
+//   - A control group of its own, where the host lets the gateway make one.
 //
-// Set-user-ID programs are not refused and, as long as no_new_privs is listed as missing, gain what their bits give them. Where such a program
-// becomes a user the gateway may not signal, it cannot be killed, and Run waits for it: its place in the queue stays taken.
+// # Profiles
+//
+// The profile host is no more than that. The profile confined adds the floor without which it is not available: no_new_privs, resource limits, no
+// capabilities, a Landlock list of what may be read, written and executed, a seccomp filter, and the network that the job lists; and, as far as the
+// kernel has them, Landlock's rules for TCP, signals and abstract sockets. The profile isolated adds namespaces: the command is the first process of a
+// pid namespace, with mounts of its own under which /run, /tmp and their like are empty, and with no network interface. As such it ignores SIGTERM
+// unless it handles it, so that a timeout takes KillGrace longer.
+//
+// A confined command may read the runtime set, which is in runtimeset.go, and what Job.Filesystem lists; it may write to a private directory, which
+// is TMPDIR, to /dev/null and to what is listed. What Config.Protected names is left out of every list, even where a root contains it. A list is about
+// inodes: a symbolic link that leads out of a root leads nowhere. Names, sizes and modes of files are not hidden by it, nor does it keep a command from
+// connecting to a Unix socket by path before ABI 9.
+//
+// [New] proves what it found: canaries try, under each profile, what it has to prevent, and what they can do counts as missing, whatever the kernel's
+// version says. [Runner.Report] and every Result tell what holds and what does not.
 //
 // # How a job ends
 //
 // At the timeout, or when the context is cancelled, the group gets SIGTERM, then SIGKILL after Config.KillGrace (500 ms). A command that ended by
 // itself while a descendant holds its output open is given Config.PipeGrace (2 s, or what is left of the timeout), then the pipes are closed.
-// In every case, before the leader is reaped and so while its pid cannot be used again, the group is killed and every process that carries the
-// job's mark in its environment, as /proc shows it, is killed as well: nothing that a job starts outlives it, a daemon that left the session
-// included. A process that also replaced or removed its environment, or that the kernel holds in the middle of an execve(2), is not found; a cgroup or
-// a pid namespace is needed for that. Private directories that a crashed gateway left are removed by [Runner.RemoveLeftovers], after [Runner.Sweep].
+// In every case everything that the job started is killed before its leader is reaped, and so while the leader's pid cannot be used again: by the
+// control group, which nothing can leave, or with the pid namespace. Without either, the process group is killed, and every process that carries the
+// job's mark in its environment, as /proc shows it; one that replaced its environment as well is then not found. What a crashed gateway left is
+// ended by [Runner.Sweep], and its private directories are removed by [Runner.RemoveLeftovers].
 //
-// # Profiles
+// # In main
 //
-// This version has no kernel sandbox and says so. The profile host is complete. The profile confined runs, and Result.Missing names what of it
-// is not enforced. The profile isolated is refused with ErrUnavailable unless the job allows BestEffort. Obligations that a job carries
-// and that are not enforced (limits, filesystem lists, network) are named in Missing under every profile.
+// A program that makes a Runner calls [RunChild] first thing in main: canaries, and children made by [WayHelper], are this program executed again.
 //
 // The package needs Linux 5.11 (openat2, pidfd, close_range) and a mounted /proc.
 package executor

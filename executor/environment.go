@@ -6,10 +6,13 @@ import "strings"
 const markKey = "SIDEGATE_JOB_ID"
 
 // environment is what the command gets: the executor's own variables, and of Job.Env what does not collide with them.
-func (j *Job) environment(dir string) []string {
-	own := []string{markKey + "=" + j.ID, "PWD=" + dir}
-	if j.Workdir == "" {
-		own = append(own, "HOME="+dir, "TMPDIR="+dir)
+func (j *Job) environment(w *workdir) []string {
+	own := []string{markKey + "=" + j.ID, "PWD=" + w.path}
+	if w.private != "" && (j.Workdir == "" || j.variable("HOME") == "") {
+		own = append(own, "HOME="+w.private)
+	}
+	if w.private != "" {
+		own = append(own, "TMPDIR="+w.private)
 	}
 	env := own
 	for _, entry := range j.Env {

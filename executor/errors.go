@@ -13,6 +13,7 @@ var ErrUnavailable = errors.New("sandbox profile is not available")
 type UnavailableError struct {
 	Profile Profile
 	Missing []string
+	Reasons map[string]string // by feature
 }
 
 func (e *UnavailableError) Error() string {
@@ -27,8 +28,10 @@ const (
 	StepUser    = "user"    // the user is unknown, or the gateway may not become that user
 	StepProgram = "program" // the program is gone, replaced or not executable
 	StepWorkdir = "workdir" // the working directory is gone, reached through a symbolic link, or could not be made
+	StepFiles   = "files"   // a path that the job lists is gone, or belongs to the gateway
+	StepGroup   = "cgroup"  // no control group could be made
 	StepOutput  = "output"  // pipes or /dev/null could not be opened
-	StepStart   = "start"   // fork, change of user, change of directory or execve failed, or the context had ended before
+	StepStart   = "start"   // the child could not be made, or failed at the step that the error names, or the context had ended before
 )
 
 // StartError is the error of a job that was never started.
@@ -47,6 +50,10 @@ func (e *StartError) Unwrap() error { return e.Err }
 var (
 	ErrReplaced      = errors.New("the program is not the file that was analyzed")
 	ErrNotExecutable = errors.New("the program is not an executable regular file")
+	ErrForeignLink   = errors.New("the path leads through a symbolic link that others than root and the gateway's user can place")
+	ErrProtected     = errors.New("the path belongs to the gateway itself, and no job may use it")
+	ErrInterpreters  = errors.New("the program is a script whose interpreter is a script, and so on, deeper than the kernel follows")
+	ErrRelative      = errors.New("the path is not absolute")
 	ErrFormat        = errors.New("the program is neither in a format the kernel executes nor a script with a #! line")
 	// ErrCancelledBeforeStart says that the context had ended before the program was started. The error wraps context.Cause too.
 	ErrCancelledBeforeStart = errors.New("the job was cancelled before it started")

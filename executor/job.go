@@ -8,7 +8,7 @@ import (
 	"time"
 )
 
-// maxOutputCeiling bounds Job.MaxOutput, in bytes: what is kept of a stream is held in memory.
+// maxOutputCeiling bounds Job.MaxOutput, in bytes: what is kept of a stream takes room on the disk.
 const maxOutputCeiling = 1 << 30
 
 // maxIDLength bounds Job.ID, in bytes.
@@ -22,6 +22,9 @@ type Job struct {
 	Argv []string
 	// Program is the file that is executed, as it was when the command was analyzed.
 	Program Program
+	// Covers are programs that the job may execute besides Program, where Filesystem lists what it may: those of the commands that were decided on.
+	// They are checked like Program.
+	Covers []Program
 	// Workdir is an absolute, clean path free of symbolic links. "" asks for a private empty directory that is also HOME and TMPDIR and is
 	// removed when the job has ended.
 	Workdir string
@@ -34,7 +37,8 @@ type Job struct {
 	BestEffort bool
 	// Timeout is how long the command may run before it is killed. It must be positive.
 	Timeout time.Duration
-	// MaxOutput is how many bytes of each stream are kept, 1 to 1 GiB. The rest is read and dropped, which the command does not notice.
+	// MaxOutput is how many bytes of each stream are kept, 1 to 1 GiB, of which up to 64 KiB are in memory and more is in a file. The rest is read
+	// and dropped, which the command does not notice.
 	MaxOutput int64
 	// User is the name of the user the command runs as. "" means Config.User, and if that is "" too, the gateway's own user.
 	User string
@@ -60,10 +64,13 @@ type Limits struct {
 	FileSize   int64 // bytes
 }
 
-// Filesystem lists the path roots a job may read and write besides the runtime set. Empty lists demand that it may use nothing besides.
+// Filesystem lists the path roots that a job may read and write besides the runtime set; empty lists demand that it may use nothing besides.
+// Execute lists what it may start besides Job.Program and Job.Covers: roots, and names that are looked up in the PATH of Job.Env. What is not there is
+// left out. nil, unlike an empty list, lets it start whatever the runtime set holds.
+//
+// A path of Read or Write that does not exist refuses the job. One of ReadIfPresent is left out, and named in Result.Missing.
 type Filesystem struct {
-	Read  []string
-	Write []string
+	Read, Write, ReadIfPresent, Execute []string
 }
 
 // Network is how much of the network a job may use. The zero value demands nothing, as does NetworkFull.

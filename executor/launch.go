@@ -1,95 +1,169 @@
 package executor
 
 import (
-	"errors"
-	"fmt"
-	"math"
+	"cmp"
 	"os"
-	"runtime"
-	"strconv"
-	"syscall"
 
-	"golang.org/x/sys/unix"
+	"github.com/sidegate/sidegate/executor/internal/cgroup"
+	"github.com/sidegate/sidegate/executor/internal/landlock"
+	"github.com/sidegate/sidegate/executor/internal/spawn"
 )
 
-// spec is a child to be made: everything is opened, resolved and checked.
-type spec struct {
-	path   string
-	argv   []string
-	env    []string
-	dir    *os.File // O_PATH
-	stdin  *os.File
-	stdout *os.File
-	stderr *os.File
+// launching is a job on its way to a child: what was opened for it, and what has to be given back.
+type launching struct {
+	runner *Runner
+	job    *Job
+	holds  Support
 	user   identity
+	dir    *workdir
+	exe    executable
+	group  *cgroup.Group // nil without control groups
+	rules  *os.File      // a Landlock ruleset; nil without
 }
 
-// child is a started process that has not been reaped. Its pid stays its own until then.
-type child struct {
-	pid  int
-	done *os.File // the pidfd, readable once the process has ended
+// open resolves and opens everything that the child needs, or says at which step that failed. What was opened is closed by close either way.
+func (l *launching) open() error {
+	var err error
+	for _, step := range []struct {
+		name string
+		do   func() error
+	}{
+		{StepUser, func() error { l.user, err = l.runner.identityOf(l.job.User); return err }},
+		{StepProgram, l.resolve},
+		{StepWorkdir, func() error { l.dir, err = l.runner.openWorkdir(l.job, l.user); return err }},
+		{StepFiles, l.listFiles},
+		{StepGroup, l.makeGroup},
+	} {
+		if err := step.do(); err != nil {
+			return &StartError{Step: step.name, Err: err}
+		}
+	}
+	return nil
 }
 
-// launch makes the child. It is the one place that knows how, and the one to change for a sandbox set up between fork and exec.
-func launch(s spec) (child, error) {
-	// The thread that forks is the one whose capabilities the child inherits.
-	runtime.LockOSThread()
-	defer runtime.UnlockOSThread()
-	if err := shed(); err != nil {
-		return child{}, err
+// close gives everything back. The job's processes are gone by then.
+func (l *launching) close() {
+	l.exe.close()
+	if l.rules != nil {
+		l.rules.Close()
 	}
-	pidfd := -1
-	attr := &syscall.ProcAttr{
-		// Descriptors are closed by execve only, so the forked child can still name the directory through its copy of this one. The
-		// magic link leads to the inode that was opened, whatever the path has come to mean.
-		Dir:   "/proc/self/fd/" + strconv.Itoa(int(s.dir.Fd())),
-		Env:   s.env,
-		Files: []uintptr{s.stdin.Fd(), s.stdout.Fd(), s.stderr.Fd()},
-		Sys: &syscall.SysProcAttr{
-			// A new session is a new process group as well, and more: it has no controlling terminal to inject input into, and its
-			// leader cannot move to another group.
-			Setsid:     true,
-			Credential: s.user.credential(),
-			PidFD:      &pidfd,
-		},
+	if l.group != nil {
+		if err := l.group.Close(); err != nil {
+			l.runner.log.Error("executor: a control group could not be emptied", "job", l.job.ID, "error", err)
+		}
 	}
-	pid, err := syscall.ForkExec(s.path, s.argv, attr)
-	runtime.KeepAlive(s.dir)
-	if err != nil {
-		return child{}, explain(s.path, err)
+	if l.dir != nil {
+		if err := l.dir.close(); err != nil {
+			l.runner.log.Error("executor: a private directory could not be removed", "job", l.job.ID, "error", err)
+		}
 	}
-	// Non-blocking makes os.NewFile put the descriptor into the runtime's poller, so that no thread waits per job.
-	if err := unix.SetNonblock(pidfd, true); err != nil {
-		return child{}, errors.Join(os.NewSyscallError("fcntl pidfd", err), abandon(pid, pidfd))
-	}
-	return child{pid: pid, done: os.NewFile(uintptr(pidfd), "pidfd")}, nil
 }
 
-// shed gives up what a child would inherit from the gateway without being told to: ambient capabilities, which a service that is granted
-// CAP_SETUID has and which survive both a change of user and execve, and descriptors that were not opened close-on-exec, which whoever
-// started the gateway may have left open.
-func shed() error {
-	if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
-		return os.NewSyscallError("prctl PR_CAP_AMBIENT", err)
+// resolve opens the program, unless it was opened before.
+func (l *launching) resolve() (err error) {
+	if l.exe.file == nil {
+		l.exe, err = l.job.resolve()
 	}
-	return os.NewSyscallError("close_range", unix.CloseRange(3, math.MaxUint32, unix.CLOSE_RANGE_CLOEXEC))
+	return err
 }
 
-// explain says more of the errors of execve that mislead.
-func explain(path string, err error) error {
-	switch {
-	case errors.Is(err, unix.ENOEXEC):
-		return fmt.Errorf("%s: %w: %w", path, ErrFormat, err)
-	case errors.Is(err, unix.ENOENT):
-		return fmt.Errorf("%s: the program, or the interpreter or loader it names, does not exist: %w", path, err)
+func (l *launching) listFiles() error {
+	if !l.holds.has(featureLandlock) {
+		return nil
 	}
-	return fmt.Errorf("%s: %w", path, err)
+	rules, missing, err := l.runner.sandbox.ruleset(l.job, &l.exe, l.dir.private)
+	l.rules, l.holds.Missing = rules, append(l.holds.Missing, missing...)
+	return err
 }
 
-// abandon kills and reaps a child that cannot be watched.
-func abandon(pid, pidfd int) error {
-	err := unix.Kill(-pid, unix.SIGKILL)
-	_, _, reapErr := reap(pid)
-	unix.Close(pidfd)
-	return errors.Join(err, reapErr)
+func (l *launching) makeGroup() (err error) {
+	b := l.runner.sandbox
+	if b.groups == nil {
+		return nil
+	}
+	var limits cgroup.Limits // what a group cannot hold here, the limits of each process stand in for
+	if b.limits.Memory.Available {
+		limits.Memory = l.job.Limits.Memory
+	}
+	if b.limits.PIDs.Available {
+		limits.PIDs = l.job.Limits.PIDs
+	}
+	l.group, err = b.groups.Make(limits)
+	return err
+}
+
+// spec is the child, with these streams.
+func (l *launching) spec(stdin, stdout, stderr *os.File) *spawn.Spec {
+	s := &spawn.Spec{
+		Executable: l.exe.file, Argv: l.exe.argv, Env: l.job.environment(l.dir), Dir: l.dir.dir,
+		Stdio:   [3]*os.File{stdin, stdout, stderr},
+		Rlimits: l.runner.sandbox.rlimits(l.job.Limits),
+	}
+	if l.user.switches {
+		s.Identity = &spawn.Identity{UID: l.user.uid, GID: l.user.gid, Groups: l.user.groups}
+	}
+	if l.group != nil {
+		s.Cgroup, s.Tasks = l.group.Dir(), l.group.Tasks()
+	}
+	if l.holds.Profile == ProfileHost {
+		return s
+	}
+	s.DropCapabilities = l.holds.has(featureCapabilities)
+	s.NoNewPrivs = l.holds.has(featureNoNewPrivs)
+	s.Landlock = l.rules
+	if l.holds.has(featureSeccomp) {
+		s.Filter = l.runner.sandbox.filters[l.job.network()]
+	}
+	if l.holds.Profile == ProfileIsolated {
+		l.isolate(s)
+	}
+	return s
+}
+
+// network is what the job may use of it: nothing, where nobody said.
+func (j *Job) network() Network { return cmp.Or(j.Network, NetworkNone) }
+
+// hidden are directories in which other programs of the host offer sockets, and leave files for each other.
+var hidden = []string{"/run", "/var/run", "/tmp", "/var/tmp", "/dev/shm"}
+
+// isolate adds the namespaces.
+func (l *launching) isolate(s *spawn.Spec) {
+	b := l.runner.sandbox
+	n := &spawn.Namespaces{
+		PID: l.holds.has(featurePIDNamespace), Mount: l.holds.has(featureMountNamespace), IPC: l.holds.has(featureIPCNamespace),
+		User: b.user, Workdir: l.dir.path,
+	}
+	if !n.PID && !n.Mount && !n.IPC {
+		n.User = nil
+	}
+	if l.job.network() != NetworkFull && l.holds.has(featureNetworkNamespace) {
+		n.Network, n.NewNetwork = b.empty, b.empty == nil
+	}
+	if n.Mount {
+		n.Hidden = l.hides()
+		n.Proc = n.PID
+	}
+	if n.Proc && l.rules != nil {
+		n.ProcRights = b.landlock.Access(landlock.Read)
+	}
+	s.Namespaces = n
+}
+
+// hides are the directories to cover: those that hold nothing which the job is to use.
+func (l *launching) hides() []string {
+	uses := []string{l.dir.path, l.dir.private}
+	if f := l.job.Filesystem; f != nil {
+		uses = append(append(uses, f.Read...), f.Write...)
+	}
+	var dirs []string
+	for _, dir := range hidden {
+		used := false
+		for _, path := range uses {
+			used = used || path != "" && below(path, dir)
+		}
+		if info, err := os.Lstat(dir); err == nil && info.IsDir() && !used {
+			dirs = append(dirs, dir)
+		}
+	}
+	return dirs
 }

@@ -14,6 +14,8 @@ import (
 	"time"
 
 	"go.uber.org/goleak"
+
+	"github.com/sidegate/sidegate/executor/internal/cgroup"
 )
 
 // helperKey, in the environment, turns the test binary into one of the programs below.
@@ -24,6 +26,7 @@ var helpers = map[string]func() error{
 }
 
 func TestMain(m *testing.M) {
+	RunChild()
 	if name := os.Getenv(helperKey); name != "" {
 		helper, ok := helpers[name]
 		if !ok {
@@ -49,6 +52,24 @@ func newRunner(t testing.TB, change func(*Config)) *Runner {
 	r, err := New(c)
 	if err != nil {
 		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return r
+}
+
+// newMarkRunner makes a Runner that has no control groups, and finds processes by their mark.
+func newMarkRunner(t testing.TB) *Runner {
+	t.Helper()
+	r := newRunner(t, nil)
+	if b := r.sandbox; b.groups != nil {
+		if err := b.groups.Close(); err != nil {
+			t.Fatal(err)
+		}
+		b.groups, b.limits = nil, cgroup.Support{}
 	}
 	return r
 }
@@ -116,14 +137,35 @@ func writeProgram(t testing.TB, path, text string) {
 }
 
 // run runs a job that must start, and checks that nothing of it is left.
-func run(t testing.TB, r *Runner, job Job) Result {
+func run(t testing.TB, r *Runner, job Job) ended {
 	t.Helper()
 	res, err := r.Run(t.Context(), job)
 	if err != nil {
 		t.Fatalf("Run: %v", err)
 	}
 	nothingLeft(t, r, job.ID)
-	return res
+	return outputOf(t, res)
+}
+
+// ended is a Result whose output was read.
+type ended struct {
+	Result
+	Stdout, Stderr []byte
+}
+
+// outputOf reads the output and closes the Result.
+func outputOf(t testing.TB, res Result) ended {
+	t.Helper()
+	defer res.Close()
+	e := ended{Result: res}
+	for i, from := range []*Output{res.Stdout, res.Stderr} {
+		text, err := from.Bytes()
+		if err != nil {
+			t.Error(err)
+		}
+		*[]*[]byte{&e.Stdout, &e.Stderr}[i] = text
+	}
+	return e
 }
 
 // nothingLeft looks for processes that carry the mark, in another way than Sweep does, and for private directories.

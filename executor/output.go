@@ -1,113 +1,111 @@
 package executor
 
 import (
-	"fmt"
-	"slices"
-	"unicode/utf8"
+	"bytes"
+	"errors"
+	"io"
+	"sync"
 )
 
-const (
-	// markerFormat is the line between head and tail.
-	markerFormat = "\n[sidegate: %d bytes left out]\n"
-	// markerRoom holds the longest marker.
-	markerRoom = len(markerFormat) - len("%d") + len("9223372036854775807")
-	// firstGrowth is the smallest buffer, in bytes; most output is short.
-	firstGrowth = 512
-)
+// Output is what is kept of one stream of a command, as Result describes it. What is short is in memory, and what is long in a file that has no name,
+// until Close. The zero value and nil are an empty output. It is safe for concurrent use.
+type Output struct {
+	text  []byte              // all of it, where there are no parts
+	parts []*io.SectionReader // of a file, and text between them
+	size  int64
+	cut   bool
 
-// capture keeps the head and the tail of a stream in one buffer: up to limit bytes it simply fills; what comes later overwrites the second half
-// as a ring. It is not safe for concurrent use.
-type capture struct {
-	limit int
-	buf   []byte // at most limit bytes, with room for the marker once it is full
-	next  int    // where in the tail the oldest byte is, once buf is full
-	total int64  // bytes written
+	once sync.Once
+	held *recording // what the parts are of
 }
 
-// tail is the part of a full buffer that is used as a ring.
-func (c *capture) tail() []byte { return c.buf[c.limit-c.limit/2 : c.limit] }
+// OutputOf is an output in memory. The text must not change afterwards.
+func OutputOf(text []byte) *Output { return &Output{text: text, size: int64(len(text))} }
 
-func (c *capture) write(p []byte) {
-	c.total += int64(len(p))
-	if room := c.limit - len(c.buf); room > 0 {
-		n := min(room, len(p))
-		c.grow(n)
-		c.buf = append(c.buf, p[:n]...)
-		p = p[n:]
+// Len returns the length in bytes, with the lines that say what was left out.
+func (o *Output) Len() int64 {
+	if o == nil {
+		return 0
 	}
-	if len(p) == 0 {
-		return
-	}
-	tail := c.tail()
-	if len(tail) == 0 {
-		return
-	}
-	if len(p) >= len(tail) {
-		copy(tail, p[len(p)-len(tail):])
-		c.next = 0
-		return
-	}
-	copy(tail, p[copy(tail[c.next:], p):])
-	c.next = (c.next + len(p)) % len(tail)
+	return o.size
 }
 
-// grow makes room for n more bytes by doubling, but to no more than the limit and the marker.
-func (c *capture) grow(n int) {
-	need := len(c.buf) + n
-	if need <= cap(c.buf) {
-		return
+// Truncated tells whether something was left out.
+func (o *Output) Truncated() bool { return o != nil && o.cut }
+
+// Bytes returns the whole output, which may be long: see Len. It must not be changed.
+func (o *Output) Bytes() ([]byte, error) {
+	if o == nil || o.parts == nil {
+		return o.inMemory(), nil
 	}
-	size := max(2*cap(c.buf), need, firstGrowth)
-	if size >= c.limit {
-		size = c.limit + markerRoom
-	}
-	bigger := make([]byte, len(c.buf), size)
-	copy(bigger, c.buf)
-	c.buf = bigger
+	all := make([]byte, o.size)
+	n, err := o.ReadAt(all, 0)
+	return all[:n], err
 }
 
-// bytes returns what is to be shown of the stream, and whether that is less than all of it. Where text was cut in the middle of a character, the rest of
-// that character is left out too. The capture cannot be used afterwards.
-func (c *capture) bytes() (shown []byte, truncated bool) {
-	if c.total <= int64(c.limit) {
-		return c.buf, false
+func (o *Output) inMemory() []byte {
+	if o == nil {
+		return nil
 	}
-	tail := c.tail()
-	rotate(tail, c.next)
-	from, to := c.limit-len(tail), c.limit-len(tail)
-	from -= brokenEnd(c.buf[:from])
-	to += brokenStart(c.buf[to:])
-	marker := fmt.Appendf(nil, markerFormat, c.total-int64(c.limit)+int64(to-from))
-	return slices.Replace(c.buf, from, to, marker...), true // in place: grow left room
+	return o.text
 }
 
-// brokenEnd returns how many bytes at the end of b begin a UTF-8 character that does not end there.
-func brokenEnd(b []byte) int {
-	for n := 1; n < utf8.UTFMax && n <= len(b); n++ {
-		if last := b[len(b)-n:]; utf8.RuneStart(last[0]) {
-			if utf8.FullRune(last) {
-				return 0
-			}
-			return n
+// ReadAt implements io.ReaderAt. After Close it answers os.ErrClosed where the output was in a file.
+func (o *Output) ReadAt(b []byte, offset int64) (int, error) {
+	if o == nil || o.parts == nil {
+		return bytes.NewReader(o.inMemory()).ReadAt(b, offset)
+	}
+	if offset < 0 {
+		return 0, errors.New("executor: an offset is negative")
+	}
+	n := 0
+	for _, part := range o.parts {
+		if offset >= part.Size() {
+			offset -= part.Size()
+			continue
+		}
+		want := min(int64(len(b)-n), part.Size()-offset)
+		m, err := part.ReadAt(b[n:n+int(want)], offset)
+		n, offset = n+m, 0
+		switch {
+		case n == len(b):
+			return n, nil
+		case int64(m) == want:
+		case err == io.EOF: // the file is shorter than what went in
+			return n, io.ErrUnexpectedEOF
+		default:
+			return n, err
 		}
 	}
-	return 0
+	return n, io.EOF
 }
 
-// brokenStart returns how many bytes at the start of b end a UTF-8 character that does not begin there. More than such a character can have are not
-// text, and stay.
-func brokenStart(b []byte) int {
-	for n := range min(utf8.UTFMax, len(b)) {
-		if utf8.RuneStart(b[n]) {
-			return n
+// WriteTo implements io.WriterTo: it writes the whole output, in pieces of up to 128 KiB where it is in a file.
+func (o *Output) WriteTo(w io.Writer) (int64, error) {
+	if o == nil || o.parts == nil {
+		n, err := w.Write(o.inMemory())
+		return int64(n), err
+	}
+	buf := scratch.Get().(*[scratchSize]byte)
+	defer scratch.Put(buf)
+	written := int64(0)
+	for written < o.size {
+		n, err := o.ReadAt(buf[:min(scratchSize, o.size-written)], written)
+		if err != nil {
+			return written, err
+		}
+		n, err = w.Write(buf[:n])
+		written += int64(n)
+		if err != nil {
+			return written, err
 		}
 	}
-	return 0
+	return written, nil
 }
 
-// rotate moves b[n:] to the front.
-func rotate(b []byte, n int) {
-	slices.Reverse(b[:n])
-	slices.Reverse(b[n:])
-	slices.Reverse(b)
+// Close gives the file back, if there is one. The output cannot be read afterwards. Closing again does nothing.
+func (o *Output) Close() {
+	if o != nil && o.held != nil {
+		o.once.Do(o.held.release)
+	}
 }

@@ -2,7 +2,6 @@ package executor
 
 import (
 	"errors"
-	"fmt"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -25,24 +24,4 @@ func openExact(path string, flags uint64) (*os.File, error) {
 		}
 		return os.NewFile(uintptr(fd), path), nil
 	}
-}
-
-// verify fails unless the program is still the executable regular file that was analyzed.
-func (p Program) verify() error {
-	f, err := openExact(p.Path, 0)
-	if err != nil {
-		return err
-	}
-	defer f.Close()
-	var st unix.Stat_t
-	if err := unix.Fstat(int(f.Fd()), &st); err != nil {
-		return os.NewSyscallError("fstat", err)
-	}
-	if uint64(st.Dev) != p.Dev || st.Ino != p.Ino {
-		return fmt.Errorf("%s: %w", p.Path, ErrReplaced)
-	}
-	if st.Mode&unix.S_IFMT != unix.S_IFREG || st.Mode&0o111 == 0 {
-		return fmt.Errorf("%s: %w", p.Path, ErrNotExecutable)
-	}
-	return nil
 }

@@ -22,7 +22,7 @@ const (
 	StatusFailed      Status = "failed"
 )
 
-// Result is what became of a job that was started.
+// Result is what became of a job that was started. It has to be closed.
 type Result struct {
 	Status Status
 	// ExitCode is the exit code, or 128+n when signal n ended the command, whoever sent it. A command that was asked to end by SIGTERM
@@ -39,8 +39,9 @@ type Result struct {
 	// Stdout and Stderr are the output, byte for byte up to Job.MaxOutput. Of a longer stream the first and the last half of MaxOutput are kept
 	// and a line "[sidegate: N bytes left out]", surrounded by newlines and counted in neither half, stands between them. Where a half ends or begins
 	// in the middle of a UTF-8 character, the up to 3 bytes of that character that are in it are left out and counted in N: text stays text. In
-	// binary data, bytes that look like such a part of a character are left out as well.
-	Stdout, Stderr []byte
+	// binary data, bytes that look like such a part of a character are left out as well. Where the disk had no room for all of this, such a line
+	// stands where something is missing.
+	Stdout, Stderr *Output
 	// StdoutBytes and StderrBytes count what was written, kept or not.
 	StdoutBytes, StderrBytes int64
 	// Survivors is true if processes of the job were found and could not be killed within some seconds.
@@ -53,6 +54,12 @@ type Result struct {
 	Cause error
 	// Started is when the program was executed; Ended is when it, not its descendants, was seen to have ended.
 	Started, Ended time.Time
+}
+
+// Close closes Stdout and Stderr. Closing again does nothing.
+func (r *Result) Close() {
+	r.Stdout.Close()
+	r.Stderr.Close()
 }
 
 // Usage is taken from getrusage(2).

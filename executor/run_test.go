@@ -210,11 +210,12 @@ func TestManyRunsLeakNothing(t *testing.T) {
 		slots <- struct{}{}
 		wg.Go(func() {
 			defer func() { <-slots }()
-			res, err := r.Run(context.Background(), job)
+			result, err := r.Run(context.Background(), job)
 			if err != nil {
 				t.Errorf("run %d: %v", i, err)
 				return
 			}
+			res := outputOf(t, result)
 			if want := fmt.Sprintf("%d\n", i); string(res.Stdout) != want || string(res.Stderr) != "err\n" || res.ExitCode != 0 {
 				t.Errorf("run %d: %q, %q, %d", i, res.Stdout, res.Stderr, res.ExitCode)
 			}

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sidegate/sidegate/executor/internal/reap"
 )
 
 // Defaults of Config.
@@ -35,13 +37,28 @@ type Config struct {
 	// Logger gets what concerns the host and not the job: a private directory that cannot be removed, a process that cannot be killed.
 	// nil means none.
 	Logger *slog.Logger
+	// Protected are paths that no job may read or write, whatever its decision lists: the configuration, the state directory, secrets. WorkRoot may lie
+	// below one of them. Those that do not exist are left out.
+	Protected []string
+	// Concurrency is how many jobs run at once at most: as many control groups are kept for reuse. 0 means that each is made anew.
+	Concurrency int
+	// Way is how children are made; "" means the fastest that this processor has.
+	Way Way
+	// Reserve is how many bytes of WorkRoot's file system output must leave free. What is longer than 64 KiB is kept in a file there, and with less room
+	// no more of it is. 0 means DefaultReserve, a negative number none.
+	Reserve int64
+	// Cgroup is the control group below which those of jobs are made, as /proc/self/cgroup writes it; "" means the gateway's own.
+	Cgroup string
 }
 
-// Runner runs jobs. It is safe for concurrent use, bounds nothing by itself, and holds nothing that would need closing.
+// Runner runs jobs. It is safe for concurrent use and bounds nothing by itself. It has to be closed. In a process that is the first of its pid namespace
+// it waits for orphans as well, which come to such a process; there must be no second Runner then.
 type Runner struct {
 	config    Config
 	log       *slog.Logger
 	maySwitch bool
+	sandbox   *sandbox
+	reaper    *reap.Reaper // nil where orphans do not come to this process
 
 	mu    sync.Mutex
 	users map[string]identity
@@ -62,6 +79,9 @@ func New(c Config) (*Runner, error) {
 	if c.PipeGrace == 0 {
 		c.PipeGrace = DefaultPipeGrace
 	}
+	if c.Reserve == 0 {
+		c.Reserve = DefaultReserve
+	}
 	if c.Logger == nil {
 		c.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -80,8 +100,26 @@ func New(c Config) (*Runner, error) {
 		return nil, fmt.Errorf("executor: %w", err)
 	}
 	r.leftovers = leftovers
+	if r.sandbox, err = newSandbox(c); err != nil {
+		return nil, fmt.Errorf("executor: %w", err)
+	}
+	if r.reaper, err = reap.Start(r.log); err == nil {
+		err = r.prove()
+	}
+	if err != nil {
+		return nil, errors.Join(fmt.Errorf("executor: %w", err), r.Close())
+	}
 	return r, nil
 }
+
+// Close gives back the control groups and descriptors that the Runner holds. No job may be running.
+func (r *Runner) Close() error {
+	r.reaper.Close()
+	return r.sandbox.close()
+}
+
+// Way returns how children are made.
+func (r *Runner) Way() Way { return r.sandbox.way }
 
 // probeKernel fails early and plainly where jobs would fail one by one.
 func probeKernel() error {
@@ -101,88 +139,87 @@ func probeKernel() error {
 }
 
 // Run runs the job and returns when everything it has started is gone. See the package documentation for what an error means. A context that ends
-// while the command runs ends the command, and Result.Status is StatusKilled.
+// while the command runs ends the command, and Result.Status is StatusKilled. The Result has to be closed.
 func (r *Runner) Run(ctx context.Context, job Job) (Result, error) {
-	if err := job.check(); err != nil {
-		return Result{}, &StartError{Step: StepJob, Err: err}
-	}
-	holds, err := admit(&job)
+	started, err := r.Start(ctx, job)
 	if err != nil {
 		return Result{}, err
 	}
-	p, done, err := r.start(ctx, &job)
-	if err != nil {
-		return Result{}, err
-	}
-	defer done()
-	res, err := p.supervise(ctx)
-	if err != nil {
-		r.log.Error("executor: a job did not end cleanly", "job", job.ID, "error", err)
-	}
-	res.Enforced, res.Missing = holds.Enforced, holds.Missing
-	if p.user.switches {
-		res.Enforced = append(res.Enforced, featureUser)
-	}
-	return res, nil
+	return started.Wait(ctx), nil
 }
 
-// start opens what the job needs and launches it. done closes all of that, and is nil with an error.
-func (r *Runner) start(ctx context.Context, job *Job) (p *running, done func(), err error) {
-	var opened []func()
-	closeAll := func() {
-		for _, f := range opened {
-			f()
-		}
+// Start starts the job, for those who want to follow its output. Errors are those of Run.
+func (r *Runner) Start(ctx context.Context, job Job) (*Running, error) {
+	if err := job.check(); err != nil {
+		return nil, &StartError{Step: StepJob, Err: err}
 	}
-	fail := func(step string, err error) (*running, func(), error) {
-		closeAll()
-		return nil, nil, &StartError{Step: step, Err: err}
+	holds, err := r.admit(&job)
+	if err != nil {
+		return nil, err
 	}
+	return r.launch(ctx, &launching{runner: r, job: &job, holds: holds})
+}
 
-	id, err := r.identityOf(job.User)
-	if err != nil {
-		return fail(StepUser, err)
-	}
-	if err := job.Program.verify(); err != nil {
-		return fail(StepProgram, err)
-	}
-	dir, err := r.openWorkdir(job.Workdir, id)
-	if err != nil {
-		return fail(StepWorkdir, err)
-	}
-	opened = append(opened, func() {
-		if err := dir.close(); err != nil {
-			r.log.Error("executor: a private directory could not be removed", "job", job.ID, "error", err)
+// launch is Start for a job that was admitted.
+func (r *Runner) launch(ctx context.Context, l *launching) (_ *Running, err error) {
+	defer func() {
+		if err != nil {
+			l.close()
 		}
-	})
+	}()
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	p, err := r.start(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	return &Running{p}, nil
+}
+
+// start opens the streams and makes the child.
+func (r *Runner) start(ctx context.Context, l *launching) (_ *running, err error) {
+	p := &running{runner: r, launching: l}
+	defer func() {
+		if err != nil {
+			p.close()
+		}
+	}()
 	stdin, err := os.Open(os.DevNull)
 	if err != nil {
-		return fail(StepOutput, err)
+		return nil, &StartError{Step: StepOutput, Err: err}
 	}
-	opened = append(opened, func() { stdin.Close() })
-	p = &running{runner: r, job: job, user: id}
+	defer stdin.Close()
 	for i, name := range []string{"stdout", "stderr"} {
-		s, err := newStream(name, job.MaxOutput)
-		if err != nil {
-			return fail(StepOutput, err)
+		if p.streams[i], err = newStream(name, r.record(l.job, name)); err != nil {
+			return nil, &StartError{Step: StepOutput, Err: err}
 		}
-		opened = append(opened, s.close)
-		p.streams[i] = s
 	}
 	if ctx.Err() != nil {
-		return fail(StepStart, fmt.Errorf("%w: %w", ErrCancelledBeforeStart, context.Cause(ctx)))
+		return nil, &StartError{Step: StepStart, Err: fmt.Errorf("%w: %w", ErrCancelledBeforeStart, context.Cause(ctx))}
 	}
 	p.started = time.Now()
-	p.child, err = launch(spec{
-		path: job.Program.Path, argv: job.Argv, env: job.environment(dir.path), dir: dir.dir, user: id,
-		stdin: stdin, stdout: p.streams[0].far, stderr: p.streams[1].far,
+	spec := l.spec(stdin, p.streams[0].far, p.streams[1].far)
+	p.release, err = r.reaper.Own(func() (int, error) {
+		p.child, err = r.sandbox.make(spec)
+		return p.child.PID, err
 	})
 	if err != nil {
-		return fail(StepStart, err)
+		return nil, &StartError{Step: StepStart, Err: explain(l.exe.file.Name(), err)}
 	}
-	opened = append(opened, func() { p.child.done.Close() })
 	for _, s := range p.streams {
 		s.closeFar()
 	}
-	return p, closeAll, nil
+	return p, nil
+}
+
+// explain says more of the errors of execve that mislead.
+func explain(path string, err error) error {
+	switch {
+	case errors.Is(err, unix.ENOEXEC):
+		return fmt.Errorf("%s: %w: %w", path, ErrFormat, err)
+	case errors.Is(err, unix.ENOENT):
+		return fmt.Errorf("%s: the program, or the loader it names, does not exist: %w", path, err)
+	}
+	return fmt.Errorf("%s: %w", path, err)
 }

@@ -9,7 +9,6 @@ import (
 	"strings"
 	"syscall"
 	"testing"
-	"time"
 )
 
 // refused runs a job that must not start, and returns the error.
@@ -141,7 +140,7 @@ func TestProgramRefused(t *testing.T) {
 		writeProgram(t, orphan, "#!/no/such/interpreter\n")
 		job := command(t, "true")
 		job.Program = identify(t, orphan)
-		if err := refused(t, r, job, StepStart); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "interpreter") {
+		if err := refused(t, r, job, StepProgram); !errors.Is(err, os.ErrNotExist) || !strings.Contains(err.Error(), "interpreter") {
 			t.Error(err)
 		}
 	})
@@ -226,11 +225,13 @@ func TestWorkdirSwappedAfterOpening(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
-	w, err := r.openWorkdir(dir, identity{})
-	if err != nil {
+	job := command(t, "touch", "here")
+	job.Workdir = dir
+	l := &launching{runner: r, job: &job, holds: r.support(job.Profile)}
+	defer l.close()
+	if err := l.open(); err != nil {
 		t.Fatal(err)
 	}
-	defer w.close()
 	if err := os.Rename(dir, filepath.Join(top, "elsewhere")); err != nil {
 		t.Fatal(err)
 	}
@@ -242,13 +243,12 @@ func TestWorkdirSwappedAfterOpening(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer null.Close()
-	job := command(t, "touch", "here")
-	c, err := launch(spec{path: job.Program.Path, argv: job.Argv, env: job.Env, dir: w.dir, stdin: null, stdout: null, stderr: null})
+	c, err := r.sandbox.start(l.spec(null, null, null))
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer c.done.Close()
-	if ws, _, err := reap(c.pid); err != nil || ws.ExitStatus() != 0 {
+	defer c.Done.Close()
+	if ws, _, err := collect(c.PID); err != nil || ws.ExitStatus() != 0 {
 		t.Fatalf("touch: %v, %v", ws, err)
 	}
 	if _, err := os.Stat(filepath.Join(top, "elsewhere", "here")); err != nil {
@@ -291,7 +291,8 @@ func TestRemoveLeftovers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	own, err := next.openWorkdir("", identity{}) // as of a job that runs already
+	defer next.Close()
+	own, err := next.openWorkdir(&Job{Profile: ProfileHost}, identity{}) // as of a job that runs already
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -334,9 +335,11 @@ func TestRemoveLeftoversTriesAgain(t *testing.T) {
 		t.Skipf("cannot mount (this needs CAP_SYS_ADMIN): %v", err)
 	}
 	next, err := New(r.config)
-	if err == nil {
-		err = next.RemoveLeftovers()
+	if err != nil {
+		t.Fatal(err)
 	}
+	defer next.Close()
+	err = next.RemoveLeftovers()
 	if unmount := syscall.Unmount(busy, 0); unmount != nil {
 		t.Fatal(unmount)
 	}
@@ -347,87 +350,4 @@ func TestRemoveLeftoversTriesAgain(t *testing.T) {
 		t.Error(err)
 	}
 	wantEntries(t, r.config.WorkRoot)
-}
-
-// A demand for nothing beyond the runtime set is a demand; no demand is none.
-func TestFilesystemObligation(t *testing.T) {
-	t.Parallel()
-	for _, tc := range []struct {
-		demand *Filesystem
-		want   []string
-	}{
-		{nil, nil},
-		{&Filesystem{}, []string{"filesystem"}},
-		{&Filesystem{Read: []string{}, Write: []string{}}, []string{"filesystem"}},
-		{&Filesystem{Read: []string{"/srv"}}, []string{"filesystem", "filesystem.read"}},
-		{&Filesystem{Write: []string{"/srv"}}, []string{"filesystem", "filesystem.write"}},
-	} {
-		job := Job{Profile: ProfileHost, Filesystem: tc.demand}
-		holds, err := admit(&job)
-		if err != nil || !slices.Equal(holds.Missing, tc.want) {
-			t.Errorf("%+v: missing %q (%v), want %q", tc.demand, holds.Missing, err, tc.want)
-		}
-	}
-}
-
-func TestProfiles(t *testing.T) {
-	t.Parallel()
-	r := newRunner(t, nil)
-	available := map[Profile]bool{ProfileHost: true, ProfileConfined: true, ProfileIsolated: false}
-	for _, s := range Profiles() {
-		if s.Available != available[s.Profile] {
-			t.Errorf("%s: available is %v", s.Profile, s.Available)
-		}
-		if complete := len(s.Missing) == 0; complete != (s.Profile == ProfileHost) {
-			t.Errorf("%s: missing %v", s.Profile, s.Missing)
-		}
-	}
-
-	job := command(t, "true")
-	job.Limits = Limits{Memory: 1, PIDs: 1, CPUSeconds: 1, OpenFiles: 1, FileSize: 1}
-	job.Filesystem = &Filesystem{Read: []string{"/srv"}, Write: []string{"/srv"}}
-	job.Network = NetworkNone
-	obligations := []string{"limits.memory", "limits.pids", "limits.cpu_seconds", "limits.open_files", "limits.file_size",
-		"filesystem", "filesystem.read", "filesystem.write", "network.none"}
-	confined := []string{"no_new_privs", "rlimits", "capabilities", "landlock_fs", "seccomp", "network", "cgroup"}
-	isolated := append(slices.Clone(confined), "pid_namespace", "mount_namespace", "ipc_namespace", "network_namespace")
-
-	for _, tc := range []struct {
-		profile    Profile
-		bestEffort bool
-		missing    []string // nil: refused
-	}{
-		{ProfileHost, false, []string{}},
-		{ProfileConfined, false, confined},
-		{ProfileIsolated, false, nil},
-		{ProfileIsolated, true, isolated},
-	} {
-		job := job
-		job.Profile, job.BestEffort = tc.profile, tc.bestEffort
-		job.Timeout = time.Minute
-		res, err := r.Run(t.Context(), job)
-		if tc.missing == nil {
-			var unavailable *UnavailableError
-			if !errors.Is(err, ErrUnavailable) || !errors.As(err, &unavailable) || unavailable.Profile != tc.profile ||
-				!slices.Equal(unavailable.Missing, append(slices.Clone(isolated), obligations...)) {
-				t.Errorf("%s: got %v", tc.profile, err)
-			}
-			continue
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if want := append(slices.Clone(tc.missing), obligations...); !slices.Equal(res.Missing, want) {
-			t.Errorf("%s: missing %v, want %v", tc.profile, res.Missing, want)
-		}
-		if !slices.Equal(res.Enforced, features[ProfileHost]) {
-			t.Errorf("%s: enforced %v", tc.profile, res.Enforced)
-		}
-	}
-
-	plain := command(t, "true")
-	plain.Network = NetworkFull
-	if res := run(t, r, plain); len(res.Missing) != 0 {
-		t.Errorf("nothing is demanded, but %v is missing", res.Missing)
-	}
 }

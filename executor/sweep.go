@@ -18,8 +18,8 @@ const (
 	settleRounds = 50
 )
 
-// Sweep kills every process that carries the mark of one of the jobs, wherever it has moved to, and returns how many it killed. It is for recovery
-// after a crash of the gateway. It looks again until it finds none; if there are still some after 5 s, the error wraps [ErrSurvivors].
+// Sweep kills every process in a control group that an earlier Runner with the same WorkRoot left, and every process that carries the mark of one of the
+// jobs, wherever it has moved to, and returns how many it killed. It is for recovery after a crash of the gateway. For the mark, it looks again until it finds none; if there are still some after 5 s, the error wraps [ErrSurvivors].
 // A process that shows no environment for longer than an execve(2) takes counts as one without the mark: it could have replaced its environment as well.
 //
 // Nothing is killed but processes whose environment holds exactly a mark of the given IDs at the moment, and never the calling process.
@@ -31,11 +31,17 @@ func (r *Runner) Sweep(ctx context.Context, jobIDs []string) (killed int, err er
 		}
 		wanted[id] = struct{}{}
 	}
+	if r.sandbox.groups != nil {
+		if killed, err = r.sandbox.groups.Sweep(ctx); err != nil {
+			return killed, err
+		}
+	}
 	if len(wanted) == 0 {
-		return 0, nil
+		return killed, nil
 	}
 	h := hunt{seeker: seeker{wanted: wanted, anyOwner: r.maySwitch}}
-	return h.run(ctx)
+	marked, err := h.run(ctx)
+	return killed + marked, err
 }
 
 // hunt finds and kills marked processes.

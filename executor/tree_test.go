@@ -61,7 +61,7 @@ func TestWholeTreeEnds(t *testing.T) {
 // A process that has left the group and wiped its environment is beyond what the mark can do. Run must return nevertheless, without its descriptors.
 func TestUnmarkedPipeHolder(t *testing.T) {
 	t.Parallel()
-	r := newRunner(t, nil)
+	r := newMarkRunner(t)
 	fifo, _ := meeting(t)
 	job := script(t, `(env -i FIFO="$FIFO" setsid sh -c 'read -r line < "$FIFO"' &); echo out`)
 	job.Env = append(job.Env, "FIFO="+fifo)
@@ -76,7 +76,7 @@ func TestHeadlessProcess(t *testing.T) {
 	t.Parallel()
 	job := hiding(t, `(setsid "$HELPER" >/dev/null 2>&1 </dev/null &); read -r line < "$FIFO"`)
 	job.Env = append(job.Env, helperKey+"=headless")
-	r := newRunner(t, nil)
+	r := newMarkRunner(t)
 	res, err := r.Run(t.Context(), job)
 	if err != nil || res.Status != StatusExited || res.ExitCode != 0 || res.Survivors {
 		t.Errorf("%+v, %v", res, err)
@@ -89,7 +89,7 @@ func TestHeadlessProcess(t *testing.T) {
 // A process shows no environment either while it executes another program, and this one does nothing else.
 func TestAlwaysExecuting(t *testing.T) {
 	t.Parallel()
-	r := newRunner(t, nil)
+	r := newMarkRunner(t)
 	for range 20 {
 		job := hiding(t, `(setsid "$LOOP" >/dev/null 2>&1 </dev/null &); read -r line < "$FIFO"`)
 		job.Env = append(job.Env, "LOOP="+executing(t))

@@ -93,14 +93,24 @@ func maySwitchUsers() bool {
 // actAs runs f on a thread of its own with the file system identity (setfsuid(2)) of another user. A gateway that is not root but may switch
 // users has no other way to make a directory that belongs to that user, to empty it, and to read the environment of that user's processes:
 // CAP_SETUID, CAP_SETGID and CAP_KILL are all it is granted.
-//
-// The thread is never used for anything else: a goroutine that ends while locked takes its thread with it.
 func actAs(uid, gid uint32, f func() error) error {
+	return onOwnThread(func() error {
+		if err := setFS(uid, gid); err != nil {
+			return err
+		}
+		return f()
+	})
+}
+
+// onOwnThread runs f on a thread that is never used for anything else, so that f may change what belongs to a thread: a goroutine that ends while locked
+// takes its thread with it. The first thread of the process would stay, and with it what /proc/self tells of the process: it is passed over.
+func onOwnThread(f func() error) error {
 	done := make(chan error, 1)
 	go func() {
 		runtime.LockOSThread()
-		if err := setFS(uid, gid); err != nil {
-			done <- err
+		if unix.Gettid() == unix.Getpid() {
+			done <- onOwnThread(f) // on another one, since this one is held
+			runtime.UnlockOSThread()
 			return
 		}
 		done <- f()

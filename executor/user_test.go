@@ -159,9 +159,14 @@ func capableGateway() error {
 		if name == "" {
 			name = fmt.Sprint(os.Getuid())
 		}
-		if !strings.Contains(string(res.Stdout), name) && asUser != "" || strings.Contains(string(res.Stdout), "Cap") ||
-			strings.Contains(string(res.Stdout), "cannot") || res.Survivors || res.ExitCode != 0 {
-			errs = append(errs, fmt.Errorf("as %q: %s, code %d, survivors %v: %q %q", asUser, res.Status, res.ExitCode, res.Survivors, res.Stdout, res.Stderr))
+		stdout, err1 := res.Stdout.Bytes()
+		stderr, err2 := res.Stderr.Bytes()
+		if err := errors.Join(err1, err2); err != nil {
+			return err
+		}
+		if !strings.Contains(string(stdout), name) && asUser != "" || strings.Contains(string(stdout), "Cap") ||
+			strings.Contains(string(stdout), "cannot") || res.Survivors || res.ExitCode != 0 {
+			errs = append(errs, fmt.Errorf("as %q: %s, code %d, survivors %v: %q %q", asUser, res.Status, res.ExitCode, res.Survivors, stdout, stderr))
 		}
 		// Recovery after a crash must find such processes too.
 		if n, err := r.Sweep(ctx, []string{job.ID}); n != 0 || err != nil {
@@ -182,7 +187,7 @@ func sweepOther(ctx context.Context, r *Runner) error {
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setsid: true, Credential: id.credential(), AmbientCaps: nil}
 	// Ambient capabilities would be inherited, and with them the process could not be looked into by its own user.
 	if err := actAs(uint32(os.Geteuid()), uint32(os.Getegid()), func() error {
-		if err := shed(); err != nil {
+		if err := unix.Prctl(unix.PR_CAP_AMBIENT, unix.PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0); err != nil {
 			return err
 		}
 		return cmd.Start()

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/sidegate/sidegate/executor/internal/spawn"
 )
 
 // drainGrace is how long the pipes are read after everything that was found has been killed. Only a process that hides from the sweep can hold
@@ -17,16 +19,46 @@ const drainGrace = 250 * time.Millisecond
 
 // running is a job from its start to its reaping.
 type running struct {
+	*launching
 	runner  *Runner
-	job     *Job
-	user    identity
-	child   child
+	child   spawn.Child
+	release func() // lets others wait for the child's number
 	streams [2]*stream
 	started time.Time
 
 	exited  chan struct{} // closed when the leader has ended
 	drained chan struct{} // closed when both streams are at their end
 	ended   time.Time     // written before exited is closed
+}
+
+// close closes what start opened.
+func (p *running) close() {
+	if p.release != nil {
+		p.release()
+	}
+	if p.child.Done != nil {
+		p.child.Done.Close()
+	}
+	for _, s := range p.streams {
+		if s != nil {
+			s.close()
+		}
+	}
+}
+
+// wait is Running.Wait.
+func (p *running) wait(ctx context.Context) Result {
+	defer p.launching.close()
+	defer p.close()
+	res, err := p.supervise(ctx)
+	if err != nil {
+		p.runner.log.Error("executor: a job did not end cleanly", "job", p.job.ID, "error", err)
+	}
+	res.Enforced, res.Missing = p.holds.Enforced, p.holds.Missing
+	if p.user.switches {
+		res.Enforced = append(res.Enforced, featureUser)
+	}
+	return res
 }
 
 // ending says why a command ended.
@@ -70,10 +102,10 @@ func (p *running) supervise(ctx context.Context) (Result, error) {
 // awaitExit waits for the pidfd to become readable, which leaves the leader unreaped.
 func (p *running) awaitExit() {
 	defer close(p.exited)
-	err := awaitReadable(p.child.done)
+	err := awaitReadable(p.child.Done)
 	if err != nil {
 		p.runner.log.Error("executor: cannot poll the pidfd, waiting by waitid", "job", p.job.ID, "error", err)
-		awaitZombie(p.child.pid)
+		awaitZombie(p.child.PID)
 	}
 	p.ended = time.Now()
 }
@@ -139,17 +171,26 @@ func (p *running) linger(ctx context.Context, timeout *time.Timer) {
 
 // signal reaches the whole group. The unreaped leader keeps the number of the group from being used again.
 func (p *running) signal(s unix.Signal) {
-	if err := unix.Kill(-p.child.pid, s); err != nil && !errors.Is(err, unix.ESRCH) {
+	if err := unix.Kill(-p.child.PID, s); err != nil && !errors.Is(err, unix.ESRCH) {
 		p.runner.log.Warn("executor: cannot signal the process group", "job", p.job.ID, "signal", s.String(), "error", err)
 	}
 }
 
-// killTree kills the group and then whatever else carries the mark.
+// killTree kills whatever of the job is left. A control group holds all of it, and so does a pid namespace, whose first process the leader is; without
+// either, the process group is killed and then whatever else carries the mark.
 func (p *running) killTree() error {
 	p.signal(unix.SIGKILL)
+	if p.group != nil && p.runner.sandbox.limits.Kill.Available {
+		if err := p.group.Kill(); err == nil {
+			return nil
+		}
+	}
+	if p.holds.has(featurePIDNamespace) {
+		return nil
+	}
 	h := hunt{
 		seeker:  seeker{wanted: map[string]struct{}{p.job.ID: {}}},
-		leader:  p.child.pid,
+		leader:  p.child.PID,
 		started: p.started,
 	}
 	if p.user.switches {
@@ -176,11 +217,16 @@ func (p *running) finishOutput() {
 
 // result reaps the leader and tells what happened.
 func (p *running) result(ctx context.Context, why ending) (Result, error) {
-	ws, usage, err := reap(p.child.pid)
+	ws, usage, err := collect(p.child.PID)
 	res := Result{Status: StatusFailed, Started: p.started, Ended: p.ended}
 	if err == nil {
 		res.setEnd(ws)
 		res.Usage = usage
+	}
+	if p.group != nil {
+		if res.OOM, err = p.group.OOM(); err != nil {
+			p.runner.log.Warn("executor: it is not known whether a job ran out of memory", "job", p.job.ID, "error", err)
+		}
 	}
 	switch why {
 	case byTimeout:
@@ -188,17 +234,14 @@ func (p *running) result(ctx context.Context, why ending) (Result, error) {
 	case byCancel:
 		res.Status, res.Cause = StatusKilled, context.Cause(ctx)
 	}
-	var cut [2]bool
-	res.Stdout, cut[0] = p.streams[0].captured.bytes()
-	res.Stderr, cut[1] = p.streams[1].captured.bytes()
-	res.Truncated = cut[0] || cut[1]
-	res.StdoutBytes = p.streams[0].captured.total
-	res.StderrBytes = p.streams[1].captured.total
+	res.Stdout, res.Stderr = p.streams[Stdout].kept.output(), p.streams[Stderr].kept.output()
+	res.Truncated = res.Stdout.Truncated() || res.Stderr.Truncated()
+	res.StdoutBytes, res.StderrBytes = p.streams[Stdout].kept.total, p.streams[Stderr].kept.total
 	return res, err
 }
 
-// reap collects the status of a child that has ended.
-func reap(pid int) (unix.WaitStatus, Usage, error) {
+// collect takes the status of a child that has ended.
+func collect(pid int) (unix.WaitStatus, Usage, error) {
 	var ws unix.WaitStatus
 	var ru unix.Rusage
 	for {

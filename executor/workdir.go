@@ -19,21 +19,26 @@ const (
 	privateHome   = "home"
 )
 
-// workdir is where a job starts, and for a private directory what has to be removed afterwards.
+// workdir is where a job starts, and its private directory, which has to be removed afterwards.
 type workdir struct {
-	path    string
-	dir     *os.File // O_PATH
-	private string   // the entry of WorkRoot, "" if the job brought its own directory
+	path    string   // where the job starts
+	dir     *os.File // of path, O_PATH
+	private string   // the private directory; "" for none
+	entry   string   // the entry of WorkRoot to remove; "" for none
 	owner   identity
 }
 
-// openWorkdir opens the job's directory, or makes a private one that belongs to id.
-func (r *Runner) openWorkdir(path string, id identity) (*workdir, error) {
-	w := &workdir{path: path, owner: id}
-	if path == "" {
+// openWorkdir opens the job's directory and makes a private one that belongs to id: to start in where the job names none, and for temporary files, of
+// which a confined job has no other place.
+func (r *Runner) openWorkdir(job *Job, id identity) (*workdir, error) {
+	w := &workdir{path: job.Workdir, owner: id}
+	if job.Workdir == "" || job.Profile != ProfileHost {
 		if err := w.makePrivate(r.config.WorkRoot); err != nil {
 			return nil, errors.Join(err, w.close())
 		}
+	}
+	if w.path == "" {
+		w.path = w.private
 	}
 	dir, err := openExact(w.path, unix.O_DIRECTORY)
 	if err != nil {
@@ -48,10 +53,10 @@ func (w *workdir) close() error {
 	if w.dir != nil {
 		w.dir.Close()
 	}
-	if w.private == "" {
+	if w.entry == "" {
 		return nil
 	}
-	return removePrivate(w.private)
+	return removePrivate(w.entry)
 }
 
 func (w *workdir) makePrivate(root string) error {
@@ -59,7 +64,7 @@ func (w *workdir) makePrivate(root string) error {
 	if err != nil {
 		return err
 	}
-	w.private, w.path = dir, dir
+	w.entry, w.private = dir, dir
 	if !w.owner.switches {
 		return nil
 	}
@@ -81,14 +86,14 @@ func (w *workdir) makeHome(root string) error {
 		if err != nil {
 			return err
 		}
-		w.private, w.path = dir, filepath.Join(dir, privateHome)
+		w.entry, w.private = dir, filepath.Join(dir, privateHome)
 		if err := os.Chmod(dir, 0o730); err != nil {
 			return err
 		}
 		if err := setFS(w.owner.uid, w.owner.gid); err != nil {
 			return err
 		}
-		if err := os.Mkdir(w.path, 0o700); err != nil {
+		if err := os.Mkdir(w.private, 0o700); err != nil {
 			return err
 		}
 		if err := setFS(uint32(os.Geteuid()), w.owner.gid); err != nil {
@@ -125,8 +130,12 @@ func ownerOf(path string) (identity, error) {
 	if err != nil {
 		return identity{}, err
 	}
+	return ownerIn(info), nil
+}
+
+func ownerIn(info fs.FileInfo) identity {
 	st := info.Sys().(*syscall.Stat_t)
-	return identity{uid: st.Uid, gid: st.Gid}, nil
+	return identity{uid: st.Uid, gid: st.Gid}
 }
 
 // emptyTree removes what is in dir, after making every directory below it writable for its owner. It works through os.Root, which never leaves

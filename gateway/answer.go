@@ -8,7 +8,7 @@ func (g *Gateway) answer(ctx context.Context, call verified, made transformed) (
 	c := g.conclude(made.request, nil, made.answer.Result)
 	if c.withheld != nil { // there is no job, and nothing ran, so there is no end to tell of
 		c.withheld.End = nil
-		c.withheld.Message = "plugin " + made.answer.answeredBy + " answered, and its answer is withheld, because a plugin failed that it has to pass; the gateway's log says why"
+		c.withheld.Message = "plugin " + made.answer.answeredBy + " answered, and its answer is withheld, because " + blame(c.withheld.Cause) + "; the gateway's log says why"
 		return nil, c.withheld
 	}
 	c.answeredBy = made.answer.answeredBy

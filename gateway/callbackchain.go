@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -32,42 +31,50 @@ func (g *Gateway) TransformCallback(ctx context.Context, d callback.Delivery) (c
 		return asIs, nil
 	}
 	defer chain.Close()
-	type message struct {
-		URL     string            `json:"url"`
-		Attempt int               `json:"attempt"`
-		Headers map[string]string `json:"headers"`
-		Body    json.RawMessage   `json:"body"`
-	}
-	sent, err := json.Marshal(message{d.URL, d.Attempt + 1, map[string]string{"Content-Type": "application/json"}, d.Body})
+	sent, err := json.Marshal(callbackMessage{d.URL, d.Attempt + 1, map[string]string{"Content-Type": "application/json"}, d.Body})
 	if err != nil {
 		return nothing, err
 	}
-	out, err := chain.Run(ctx, wasm.Message{JSON: sent, Metadata: g.metadata(req, row.DecisionID)})
+	got := reading[callbackMessage]{decode: decodeCallbackMessage}
+	out, err := chain.Run(ctx, wasm.Message{JSON: sent, Metadata: g.metadata(req, row.DecisionID), Valid: got.valid})
 	var failure *wasm.Failure
 	switch {
 	case err != nil && errors.Is(ctx.Err(), context.Canceled): // the gateway stops, and nothing becomes of this attempt
 		return nothing, err
 	case errors.As(err, &failure):
-		g.log.Error("a plugin failed, and a callback was not sent", "delivery", d.ID, "job", d.JobID, "error", err)
-		return nothing, fmt.Errorf("plugin %s failed (%s)", failure.Plugin, failure.Kind)
+		g.log.Error("a callback was not sent, because of a plugin", "delivery", d.ID, "job", d.JobID, "error", err)
+		return nothing, errors.New(blame(failure))
 	case err != nil:
 		return nothing, err
 	}
 	g.noteSkipped(req, out)
-	if bytes.Equal(out.JSON, sent) {
+	if got.last == nil {
 		return asIs, nil
-	}
-	var got message
-	if err := json.Unmarshal(out.JSON, &got); err != nil {
-		return nothing, err
 	}
 	changes, err := json.Marshal(out.Changes)
 	if err != nil {
 		return nothing, err
 	}
-	made := callback.Message{Header: http.Header{}, Body: got.Body, Changes: string(changes)}
-	for name, value := range got.Headers {
+	made := callback.Message{Header: http.Header{}, Body: got.last.Body, Changes: string(changes)}
+	for name, value := range got.last.Headers {
 		made.Header.Add(name, value)
 	}
 	return made, nil
+}
+
+// callbackMessage is an attempt as wasm/ABI.md has it.
+type callbackMessage struct {
+	URL     string            `json:"url"`
+	Attempt int               `json:"attempt"`
+	Headers map[string]string `json:"headers"`
+	Body    json.RawMessage   `json:"body"`
+}
+
+// decodeCallbackMessage reads what plugins made of an attempt.
+func decodeCallbackMessage(message []byte) (callbackMessage, error) {
+	var m callbackMessage
+	if json.Unmarshal(message, &m) != nil || len(m.Body) == 0 { // whose text may quote the message
+		return callbackMessage{}, &FieldError{"message", "must have url, attempt, headers and body"}
+	}
+	return m, nil
 }

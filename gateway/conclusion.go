@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +13,7 @@ import (
 )
 
 // conclusion is the end of a job as everybody is told it: stored, replied and called back is what the plugins of the
-// response phase left of the executor's result.
+// response phase left of the executor's result. It has to be closed, like that.
 type conclusion struct {
 	executor.Result
 
@@ -50,46 +51,66 @@ func (g *Gateway) conclude(req Request, r *ruling, result executor.Result) concl
 	if err != nil {
 		return g.withhold(req, c, err)
 	}
-	// The gateway may be stopping: a command that ran gets its end all the same. Each plugin has its deadline.
+	// The gateway may be stopping: a command that ran gets its end all the same. Each plugin has its deadline, and so
+	// has waiting for its turn.
+	stdout, err1 := result.Stdout.Bytes()
+	stderr, err2 := result.Stderr.Bytes()
+	if err := errors.Join(err1, err2); err != nil {
+		return g.withhold(req, c, err)
+	}
+	told := reading[map[string]string]{decode: decodeAnnotations}
 	out, err := chain.Run(context.Background(), wasm.Message{
-		JSON: sent, Stdout: result.Stdout, Stderr: result.Stderr, Metadata: g.metadata(req, decision),
+		JSON: sent, Stdout: stdout, Stderr: stderr, Metadata: g.metadata(req, decision), Valid: told.valid,
 	})
 	c.changes = out.Changes // what was changed before a failure is on record too
 	if err != nil {
 		return g.withhold(req, c, err)
 	}
-	var told struct {
-		Annotations map[string]string `json:"annotations"`
+	if told.last != nil {
+		c.annotations = *told.last
 	}
-	if err := json.Unmarshal(out.JSON, &told); err != nil {
-		return g.withhold(req, c, err)
+	if !bytes.Equal(out.Stdout, stdout) {
+		c.Stdout, c.StdoutBytes = replaced(result.Stdout, result.StdoutBytes, out.Stdout)
 	}
-	c.annotations = told.Annotations
-	c.Stdout, c.StdoutBytes = replaced(result.Stdout, result.StdoutBytes, out.Stdout)
-	c.Stderr, c.StderrBytes = replaced(result.Stderr, result.StderrBytes, out.Stderr)
+	if !bytes.Equal(out.Stderr, stderr) {
+		c.Stderr, c.StderrBytes = replaced(result.Stderr, result.StderrBytes, out.Stderr)
+	}
 	return c
 }
 
+// decodeAnnotations reads what plugins may change of a result's message.
+func decodeAnnotations(message []byte) (map[string]string, error) {
+	var told struct {
+		Annotations map[string]string `json:"annotations"`
+	}
+	if json.Unmarshal(message, &told) != nil { // whose text may quote the message
+		return nil, &FieldError{"annotations", "must be an object of strings"}
+	}
+	return told.Annotations, nil
+}
+
 // replaced is an output in place of what was kept of another, and how much of it would have been written.
-func replaced(kept []byte, written int64, by []byte) ([]byte, int64) {
-	return by, int64(len(by)) + max(0, written-int64(len(kept)))
+func replaced(kept *executor.Output, written int64, by []byte) (*executor.Output, int64) {
+	kept.Close()
+	return executor.OutputOf(by), int64(len(by)) + max(0, written-kept.Len())
 }
 
 // withhold keeps the output of a command from everybody.
 func (g *Gateway) withhold(req Request, c conclusion, cause error) conclusion {
-	why := "a plugin failed"
-	var failure *wasm.Failure
-	if errors.As(cause, &failure) {
-		why = fmt.Sprintf("plugin %s failed (%s)", failure.Plugin, failure.Kind)
-	}
-	g.log.Error("the output of a command is withheld, because a plugin failed", "job", req.ID, "client", req.Principal.Client, "error", cause)
+	g.log.Error("the output of a command is withheld, because of a plugin", "job", req.ID, "client", req.Principal.Client, "error", cause)
 	c.withheld = &Error{
 		Code: ResponseWithheld, Cause: cause, End: &End{JobID: req.ID, Status: string(c.Status), ExitCode: c.ExitCode},
-		Message: fmt.Sprintf("the command ended (%s, exit code %d), and its output is withheld, because %s; the gateway's log says why", c.Status, c.ExitCode, why),
+		Message: fmt.Sprintf("the command ended (%s, exit code %d), and its output is withheld, because %s; the gateway's log says why", c.Status, c.ExitCode, blame(cause)),
 	}
+	c.drop()
+	return c
+}
+
+// drop gives the output up.
+func (c *conclusion) drop() {
+	c.Close()
 	c.Stdout, c.Stderr = nil, nil
 	c.Truncated = c.Truncated || c.StdoutBytes+c.StderrBytes > 0
-	return c
 }
 
 // record is what the journal keeps of a conclusion beside its output.
@@ -115,7 +136,7 @@ func (c conclusion) record() []byte {
 // answered is the conclusion of a plugin that answered in place of a command.
 func answered(out wasm.Outcome) *conclusion {
 	return &conclusion{
-		Result:     executor.Result{Status: statusAnswered, Stdout: out.Stdout, Stderr: out.Stderr, StdoutBytes: int64(len(out.Stdout)), StderrBytes: int64(len(out.Stderr))},
+		Result:     executor.Result{Status: statusAnswered, Stdout: executor.OutputOf(out.Stdout), Stderr: executor.OutputOf(out.Stderr), StdoutBytes: int64(len(out.Stdout)), StderrBytes: int64(len(out.Stderr))},
 		answeredBy: out.Plugin,
 	}
 }

@@ -25,6 +25,7 @@ const (
 	PluginLimited      Code = "limited_by_plugin"
 	PluginUnavailable  Code = "unavailable_by_plugin"
 	PluginFailed       Code = "plugin_failed"
+	PluginBusy         Code = "plugin_busy"
 	ResponseWithheld   Code = "response_withheld"
 	TooLarge           Code = "too_large"
 	RateLimited        Code = "rate_limited"
@@ -52,6 +53,7 @@ var statuses = map[Code]int{
 	PluginLimited:      http.StatusTooManyRequests,
 	PluginUnavailable:  http.StatusServiceUnavailable,
 	PluginFailed:       http.StatusForbidden,
+	PluginBusy:         http.StatusServiceUnavailable,
 	ResponseWithheld:   http.StatusBadGateway,
 	TooLarge:           http.StatusRequestEntityTooLarge,
 	RateLimited:        http.StatusTooManyRequests,
@@ -111,7 +113,7 @@ func (e *Error) Status() int {
 // by itself. Such a request keeps its nonce, so that the very same message may be sent again.
 func (e *Error) undecided() bool {
 	switch e.Code {
-	case RateLimited, QueueFull, PolicyNotLoaded, ShuttingDown, JournalUnavailable:
+	case RateLimited, QueueFull, PluginBusy, PolicyNotLoaded, ShuttingDown, JournalUnavailable:
 		return true
 	}
 	return false

@@ -3,8 +3,11 @@ package gateway
 import (
 	"bytes"
 	"encoding/json"
+	"errors"
 	"strings"
 	"testing"
+
+	"github.com/sidegate/sidegate/executor"
 )
 
 // FuzzJSONWriter compares what is written in pieces with what encoding/json makes of the whole.
@@ -16,9 +19,8 @@ func FuzzJSONWriter(f *testing.F) {
 	f.Fuzz(func(t *testing.T, text []byte) {
 		var got bytes.Buffer
 		w := jsonWriter{w: &got}
-		w.text(text)
-		if w.err != nil {
-			t.Fatal(w.err)
+		if err := errors.Join(w.text(executor.OutputOf(text)), w.err); err != nil {
+			t.Fatal(err)
 		}
 		var back string
 		if err := json.Unmarshal(got.Bytes(), &back); err != nil {

@@ -96,7 +96,12 @@ func (l *life) run(ctx context.Context) {
 	l.runToEnd(ctx)
 	select {
 	case <-l.taken:
-	case <-ctx.Done():
+		l.conclusion.Close()
+	case <-ctx.Done(): // the reply may be on its way
+		go func() {
+			<-l.taken
+			l.conclusion.Close()
+		}()
 	}
 }
 
@@ -213,7 +218,14 @@ func (l *life) end(result executor.Result) {
 		result.Started, result.Ended = l.g.now(), l.g.now()
 	}
 	concluded := l.g.conclude(l.request, l.ruling.Load(), result)
-	if err := l.g.finish(outcomeOf(l.request, concluded), l.recorded); err != nil {
+	outcome, err := outcomeOf(l.request, concluded)
+	if err != nil {
+		l.g.log.Error("the output of a command is lost, because it cannot be read back", "job", l.request.ID, "error", err)
+		concluded.drop()
+		outcome, _ = outcomeOf(l.request, concluded) // there is nothing to read any more
+	}
+	if err := l.g.finish(outcome, l.recorded); err != nil {
+		concluded.Close()
 		l.refusal = &Error{
 			Code: OutcomeNotRecorded, DecisionID: l.decisionID(), Cause: err,
 			Message: fmt.Sprintf("the command ran (%s, exit code %d), but its outcome could not be recorded yet; look at the gateway's disk", result.Status, result.ExitCode),

@@ -122,8 +122,9 @@ func TestWaitingJobExpires(t *testing.T) {
 	if _, err := os.Stat(ran); err == nil {
 		t.Error("it ran")
 	}
-	if job := l.statusInJournal(t); job.Status != journal.Failed || !strings.Contains(string(l.conclusion.Stderr), "executor.max_timeout") {
-		t.Errorf("the journal says %s, stderr %q", job.Status, l.conclusion.Stderr)
+	stderr, err := l.conclusion.Stderr.Bytes()
+	if job := l.statusInJournal(t); err != nil || job.Status != journal.Failed || !strings.Contains(string(stderr), "executor.max_timeout") {
+		t.Errorf("the journal says %s, stderr %q, %v", job.Status, stderr, err)
 	}
 }
 

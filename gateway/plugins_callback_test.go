@@ -65,7 +65,11 @@ func TestCallbackIsSentAsItIs(t *testing.T) {
 	t.Parallel()
 	elsewhere := on(wasm.PhaseCallback, "elsewhere", "t")
 	elsewhere.selector = wasm.Selector{MatchLabels: map[string]string{"callback.host": "other.test"}}
-	for _, plays := range [][]play{nil, {elsewhere}, {on(wasm.PhaseCallback, "idle", "")}, {on(wasm.PhaseCallback, "p", "t").but(func(p *wasm.Plugin) { p.Failure = wasm.FailureSkip })}} {
+	sets := [][]play{nil, {elsewhere}, {on(wasm.PhaseCallback, "idle", "")}}
+	for _, fails := range []string{"t", "=/attempt=7", "=/headers/Host='elsewhere.test'", "=/headers=null", "=/more='x'", "-/body", "w{}"} {
+		sets = append(sets, []play{on(wasm.PhaseCallback, "p", fails).but(func(p *wasm.Plugin) { p.Failure = wasm.FailureSkip })})
+	}
+	for _, plays := range sets {
 		th := newTheatre(t, theatreOptions{}, plays...)
 		d := th.due(t, `printf '<\200>'`)
 		got, err := th.TransformCallback(t.Context(), d)
@@ -97,7 +101,7 @@ func TestFailingCallbackPlugin(t *testing.T) {
 			t.Errorf("%s: it left %+v", f.script, got)
 		}
 	}
-	if log := th.log.String(); strings.Contains(log, "hunter2") || strings.Count(log, `"msg":"a plugin failed, and a callback was not sent"`) != len(all) {
+	if log := th.log.String(); strings.Contains(log, "hunter2") || strings.Count(log, `"msg":"a callback was not sent, because of a plugin"`) != len(all) {
 		t.Errorf("the log is %s", log)
 	}
 }

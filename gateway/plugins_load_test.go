@@ -65,7 +65,7 @@ func (th *theatre) attack(tb testing.TB, atOnce int) (stop func() (calls int64))
 						time.Sleep(20 * time.Millisecond)
 						continue
 					}
-					stopped := strings.Contains(said, "plugin "+command+" failed ("+h.kind+")") || strings.Contains(said, "failed (busy)") || strings.Contains(said, "failed (breaker)")
+					stopped := strings.Contains(said, "plugin "+command+" failed ("+h.kind+")") || strings.Contains(said, "failed (breaker)")
 					// What waits for a processor longer than for its limit ends by its deadline.
 					if w.Code != http.StatusForbidden || !stopped && !strings.Contains(said, "failed (deadline)") {
 						tb.Errorf("%s: answered %d %s", command, w.Code, said)
@@ -126,7 +126,7 @@ func TestHostilePluginsHurtNobodyElse(t *testing.T) {
 			t.Errorf("%s: %+v", s.Name, s)
 		case isHostile:
 			for kind := range s.Failures {
-				if string(kind) != h.kind && kind != "deadline" && kind != "busy" {
+				if string(kind) != h.kind && kind != "deadline" {
 					t.Errorf("%s: %+v", s.Name, s)
 				}
 			}

@@ -187,37 +187,6 @@ func TestFailingRequestPlugin(t *testing.T) {
 	}
 }
 
-// TestPluginMakesNoRequest: what a plugin makes of a request is held to the rules of callers, also where the plugin may be
-// skipped: its failure is not the plugin's call but what it said.
-func TestPluginMakesNoRequest(t *testing.T) {
-	t.Parallel()
-	all := []struct{ script, log string }{
-		{"=/workdir='relative'", "workdir: must be an absolute path"},
-		{"=/env={'A=B':'x'}", "env.A=B: the name of a variable must be letters"},
-		{"=/callback='ftp://func.test/'", "callback: must begin with http:// or https://"},
-		{"=/command=null", "exactly one of command and argv must not be null"},
-		{"=/argv=['ls']", "exactly one of command and argv must not be null"},
-		{"=/argv=[];=/command=null", "argv: must hold at least the program's name"},
-		{"=/labels/" + strings.Repeat("x", 257) + "='y'", "must be a short name with a short value"},
-	}
-	var plays []play
-	for i := range 2 * len(all) {
-		failure := []wasm.FailureMode{wasm.FailureDeny, wasm.FailureSkip}[i/len(all)]
-		plays = append(plays, on(wasm.PhaseRequest, "", all[i%len(all)].script).but(func(p *wasm.Plugin) { p.Failure = failure }))
-	}
-	th := newTheatreForEach(t, plays)
-	for i := range plays {
-		tt := all[i%len(all)]
-		got, again := th.twiceAs(t, fmt.Sprintf("c%d", i), "/shell", body{"command": "touch " + filepath.Join(th.dir, "ran")})
-		if got.status != http.StatusForbidden || got.Reason != PluginFailed || again.Reason != ReplayedNonce || len(th.jobs(t)) > 0 {
-			t.Errorf("%s: answered %d %s and then %s", tt.script, got.status, got.raw, again.raw)
-		}
-		if log := th.log.String(); !strings.Contains(log, fmt.Sprintf(`"error":"p%d made a request that is not valid: `, i)) || !strings.Contains(log, tt.log) {
-			t.Errorf("the log is %s, want %s", log, tt.log)
-		}
-	}
-}
-
 // TestMayChange: a change that may_change does not list is a failure, whatever else changed.
 func TestMayChange(t *testing.T) {
 	t.Parallel()

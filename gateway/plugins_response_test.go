@@ -209,7 +209,7 @@ func TestAnswerIsWithheldToo(t *testing.T) {
 	t.Parallel()
 	th := newTheatre(t, theatreOptions{}, on(wasm.PhaseRequest, "cache", "ahunter2"), on(wasm.PhaseResponse, "p", "t"))
 	got, again := th.twice(t, "/shell", body{"command": "true"})
-	want := "plugin cache answered, and its answer is withheld, because a plugin failed that it has to pass; the gateway's log says why"
+	want := "plugin cache answered, and its answer is withheld, because plugin p failed (trap); the gateway's log says why"
 	if got.status != http.StatusBadGateway || got.Message != want || got.JobID != "" || got.ExitCode != nil || again.Reason != ReplayedNonce || len(th.jobs(t)) > 0 {
 		t.Errorf("answered %d %s, then %s", got.status, got.raw, again.raw)
 	}

@@ -85,6 +85,7 @@ func stageOf(tb testing.TB, dir string, plays []play) wasm.Set {
 			}
 			config = bytes.ReplaceAll(config, []byte(`\u003c`), []byte("<"))
 			config = bytes.ReplaceAll(config, []byte(`\u003e`), []byte(">"))
+			config = bytes.ReplaceAll(config, []byte(`\\u`), []byte(`\u`)) // an escape in a value goes into the message as it stands
 			set.Configs = append(set.Configs, wasm.PluginConfig{Plugin: p.name, Config: config})
 		}
 	}
@@ -99,6 +100,7 @@ type theatre struct {
 	rego string      // the file of the policy
 
 	breakAfter int
+	patience   time.Duration
 }
 
 // theatreOptions are what tests vary.
@@ -109,7 +111,8 @@ type theatreOptions struct {
 	clients             int // beside "func": c0, c1, ...
 	bounds              func(*Bounds)
 	fetch               func(*http.Request) (*http.Response, error)
-	breakAfter          int // failures of a plugin; 0 is the default
+	breakAfter          int           // failures of a plugin; 0 is the default
+	patience            time.Duration // of responses and callbacks that wait for a plugin; 0 is the default
 	rate                float64
 	burst               int
 }
@@ -151,7 +154,7 @@ func newTheatre(tb testing.TB, o theatreOptions, plays ...play) *theatre {
 	part(err)
 	allowed, err := callback.NewAllowlist([]string{"http://func.test/**"})
 	part(err)
-	th.breakAfter = o.breakAfter
+	th.breakAfter, th.patience = o.breakAfter, o.patience
 	host := th.host(tb, o.fetch)
 	part(host.Load(context.Background(), stageOf(tb, th.dir, plays)))
 	bounds := testBounds()
@@ -197,7 +200,7 @@ func newTheatreForEach(tb testing.TB, plays []play, first ...play) *theatre {
 // host is a host of plugins that may fetch from http://auth.test.
 func (th *theatre) host(tb testing.TB, fetch func(*http.Request) (*http.Response, error)) *wasm.Host {
 	tb.Helper()
-	c := wasm.Config{Log: slog.New(slog.NewJSONHandler(th.log, nil)), BreakAfter: th.breakAfter}
+	c := wasm.Config{Log: slog.New(slog.NewJSONHandler(th.log, nil)), BreakAfter: th.breakAfter, Patience: th.patience}
 	if fetch != nil {
 		c.Fetch = fetch
 		c.Allows = func([]string) (func(string) error, error) { return func(string) error { return nil }, nil }

@@ -84,7 +84,11 @@ func (g *Gateway) resume(row journal.Job) {
 
 // endStored records the end of a job that does not run.
 func (g *Gateway) endStored(request Request, result executor.Result) {
-	if err := g.finish(outcomeOf(request, conclusion{Result: result}), g.callbackDue); err != nil {
+	outcome, err := outcomeOf(request, conclusion{Result: result})
+	if err == nil {
+		err = g.finish(outcome, g.callbackDue)
+	}
+	if err != nil {
 		g.log.Error("the end of an earlier job cannot be recorded yet", "job", request.ID, "status", result.Status, "error", err)
 	}
 }

@@ -2,9 +2,12 @@ package gateway
 
 import (
 	"encoding/json"
+	"errors"
 	"net/http"
 	"strconv"
 	"time"
+
+	"github.com/sidegate/sidegate/executor"
 )
 
 // envelope is the connector's reply, for results and refusals alike.
@@ -44,7 +47,7 @@ type ending struct {
 	Annotations map[string]string `json:"annotations,omitempty"` // what plugins say of it
 	AnsweredBy  string            `json:"answered_by,omitempty"` // the plugin that answered in place of a command
 
-	stdout, stderr []byte
+	stdout, stderr *executor.Output
 }
 
 // reply sends a result or, when refusal is not nil, a refusal.
@@ -75,9 +78,13 @@ func (g *Gateway) sendOutput(w http.ResponseWriter, data *outcome) {
 	out.raw(`{"ok":true,"message":"","data":`)
 	out.raw(string(head[:len(head)-1])) // without the closing brace: two members are still to come
 	out.raw(`,"stdout":`)
-	out.text(data.stdout)
+	err1 := out.text(data.stdout)
 	out.raw(`,"stderr":`)
-	out.text(data.stderr)
+	err2 := out.text(data.stderr)
+	if err := errors.Join(err1, err2); err != nil {
+		g.log.Error("a reply is cut off, because the output of its command cannot be read back", "job", data.JobID, "error", err)
+		panic(http.ErrAbortHandler) // the caller must not take what it has for the whole
+	}
 	out.raw("}}\n")
 	if out.err != nil {
 		g.log.Debug("the caller left before the reply was sent", "job", data.JobID, "error", out.err)

@@ -89,7 +89,11 @@ func (j *judge) grant(req Request, workdir string, r *ruling) *Error {
 	if req.Callback != nil && (j.callbacks == nil || !j.callbacks.Allows(*req.Callback)) {
 		return denied([]string{"the callback destination is not listed in callbacks.allow of the gateway's configuration"})
 	}
-	job, reasons := j.bounds.tighten(req, workdir, r.analysis, r.obligations)
+	var sh *shell.Program
+	if r.obligations.Mode == modeShell {
+		sh = j.analyzer.Shell()
+	}
+	job, reasons := j.bounds.tighten(req, workdir, r.analysis, r.obligations, sh)
 	if len(reasons) > 0 {
 		return denied(reasons)
 	}

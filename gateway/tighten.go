@@ -15,6 +15,7 @@ import (
 // Bounds are the operator's: the defaults of every job, and what no decision can exceed.
 type Bounds struct {
 	Path       string        // PATH of every command
+	Shell      string        // the bash that runs mode shell
 	Timeout    time.Duration // of a job whose decision names none
 	MaxTimeout time.Duration // the longest a job may run, and the longest it may wait for its turn
 	MaxOutput  int64         // bytes kept of each stream
@@ -42,7 +43,7 @@ func (b Bounds) validate() error {
 	return nil
 }
 
-// modeDirect runs the analyzed argv with no shell in between; modeShell would give the command string to a shell.
+// modeDirect runs the analyzed argv with no shell in between; modeShell gives the command string to a shell.
 const (
 	modeDirect = "direct"
 	modeShell  = "shell"
@@ -50,8 +51,8 @@ const (
 
 // tighten turns an allowed decision into the job that runs. Obligations narrow what the bounds permit; where one goes
 // beyond them, the answer is why, and no job. It is a pure function: nothing of the job comes from anywhere but its
-// arguments.
-func (b Bounds) tighten(req Request, workdir string, a shell.Analysis, o policy.Obligations) (_ executor.Job, beyond []string) {
+// arguments. sh is the program at Bounds.Shell, nil where there is none or the mode needs none.
+func (b Bounds) tighten(req Request, workdir string, a shell.Analysis, o policy.Obligations, sh *shell.Program) (_ executor.Job, beyond []string) {
 	refuse := func(format string, args ...any) { beyond = append(beyond, fmt.Sprintf(format, args...)) }
 
 	profile := o.Profile
@@ -70,7 +71,7 @@ func (b Bounds) tighten(req Request, workdir string, a shell.Analysis, o policy.
 			refuse("the policy asks for user %q, whom executor.allow.run_as does not list", user)
 		}
 	}
-	argv, program, err := b.direct(a, o.Mode)
+	run, err := b.undertake(req, a, o.Mode, sh)
 	if err != nil {
 		refuse("%s", err)
 	}
@@ -82,59 +83,95 @@ func (b Bounds) tighten(req Request, workdir string, a shell.Analysis, o policy.
 		return executor.Job{}, beyond
 	}
 	job := executor.Job{
-		ID: req.ID, Argv: argv, Program: program, Workdir: workdir, Env: env,
+		ID: req.ID, Argv: run.argv, Program: run.program, Covers: run.covers, Workdir: workdir, Env: env,
 		Profile: executor.Profile(profile), BestEffort: o.BestEffort, User: user,
 		Timeout: b.timeout(req.Timeout, o.Timeout), MaxOutput: within(o.MaxOutput, b.MaxOutput, b.MaxOutput),
 		Limits: executor.Limits(o.Limits), Network: executor.Network(o.Network),
 	}
 	if o.Filesystem != nil {
-		job.Filesystem = &executor.Filesystem{Read: o.Filesystem.Read, Write: o.Filesystem.Write}
+		files := executor.Filesystem(*o.Filesystem)
+		job.Filesystem = &files
+	}
+	if o.Mode == modeShell && job.Filesystem == nil {
+		// A shell may start what the decision covered, also where the policy said nothing of files.
+		job.Filesystem = &executor.Filesystem{}
+	}
+	if o.Mode == modeShell && job.Filesystem.Execute == nil {
+		job.Filesystem.Execute = []string{}
 	}
 	return job, nil
 }
 
-// direct checks that the command can run without a shell, and returns what to execute. Where the host has no such
-// program the identity is empty, and the job ends as failed.
-func (b Bounds) direct(a shell.Analysis, mode string) ([]string, executor.Program, error) {
-	none := executor.Program{}
+// undertaking is what a job starts: one program, and what that may start in turn.
+type undertaking struct {
+	argv    []string
+	program executor.Program
+	covers  []executor.Program // the programs of the analyzed commands
+}
+
+// undertake turns the analyzed command into what is executed, in the mode that the decision names. Where the host has no such program the identity is
+// empty, and the job ends as failed.
+func (b Bounds) undertake(req Request, a shell.Analysis, mode string, sh *shell.Program) (undertaking, error) {
 	if mode == "" {
 		mode = modeDirect
 	}
+	u := undertaking{}
 	if !slices.Contains(b.Modes, mode) {
-		return nil, none, fmt.Errorf("the policy asks for mode %q, which executor.allow.modes does not list", mode)
+		return u, fmt.Errorf("the policy asks for mode %q, which executor.allow.modes does not list", mode)
 	}
-	if a.Class != shell.ClassSimple || len(a.Commands) == 0 {
-		return nil, none, errors.New(needsShell(a, mode))
+	switch {
+	case a.ParseError != nil:
+		return u, errors.New("the command cannot be analyzed: " + *a.ParseError)
+	case a.Class == shell.ClassEmpty || len(a.Commands) == 0:
+		return u, errors.New("the command is empty")
+	case a.Truncated:
+		return u, errors.New("the command is too long or too deeply nested to be analyzed whole")
+	}
+	for _, c := range a.Commands {
+		if c.Program != nil {
+			u.covers = append(u.covers, executor.Program(*c.Program))
+		}
 	}
 	if mode == modeShell {
-		return nil, none, errors.New("the policy asks for mode shell, which this version does not have: it runs one plain command without a shell")
+		return u, u.inShell(req, b.Shell, sh)
+	}
+	return u, u.direct(a)
+}
+
+// direct is the one analyzed command, with no shell in between.
+func (u *undertaking) direct(a shell.Analysis) error {
+	if a.Class != shell.ClassSimple {
+		return errors.New(needsShell(a))
 	}
 	command := a.Commands[0]
-	argv := make([]string, len(command.Argv))
+	u.argv = make([]string, len(command.Argv))
 	for i, word := range command.Argv {
 		if word == nil {
-			return nil, none, fmt.Errorf("word %d of the command is not known before a shell expands it", i)
+			return fmt.Errorf("word %d of the command is not known before a shell expands it", i)
 		}
-		argv[i] = *word
+		u.argv[i] = *word
 	}
-	if command.Program == nil {
-		return argv, none, nil
+	if command.Program != nil {
+		u.program = executor.Program(*command.Program)
 	}
-	return argv, executor.Program(*command.Program), nil
+	return nil
+}
+
+// inShell is the command string as it was analyzed, given to the shell that it was analyzed for. The shell reads no file of its own at its start.
+func (u *undertaking) inShell(req Request, path string, sh *shell.Program) error {
+	switch {
+	case req.Argv != nil:
+		return errors.New("the policy asks for mode shell, but the call has an argument vector, which no shell reads: its mode is direct")
+	case sh == nil:
+		return fmt.Errorf("the policy asks for mode shell, and executor.shell, %s, is not an executable file of this host", path)
+	}
+	u.argv = []string{path, "--noprofile", "--norc", "-c", req.Command}
+	u.program = executor.Program(*sh)
+	return nil
 }
 
 // needsShell says why a command line cannot run without a shell, and what its caller can do about it.
-func needsShell(a shell.Analysis, mode string) string {
-	if a.ParseError != nil {
-		return "the command cannot be analyzed: " + *a.ParseError
-	}
-	if a.Class == shell.ClassEmpty || len(a.Commands) == 0 {
-		return "the command is empty"
-	}
-	allowed := ""
-	if mode == modeShell {
-		allowed = "the policy allows this, but "
-	}
+func needsShell(a shell.Analysis) string {
 	var advice []string
 	for _, c := range a.Commands {
 		if len(c.Assignments) > 0 {
@@ -155,7 +192,7 @@ func needsShell(a shell.Analysis, mode string) string {
 		advice = append(advice, "send each command as a call of its own, with plain words")
 	}
 	slices.Sort(advice)
-	return allowed + "it needs a shell, and this version runs one plain command at a time: " + strings.Join(slices.Compact(advice), "; ")
+	return "it needs a shell, and the policy allows it only without (mode direct): " + strings.Join(slices.Compact(advice), "; ")
 }
 
 // environment builds a command's variables from nothing: PATH is the gateway's; the rest is what the decision sets and

@@ -14,7 +14,7 @@ import (
 
 func testBounds() Bounds {
 	return Bounds{
-		Path: "/usr/bin:/bin", Timeout: time.Minute, MaxTimeout: time.Hour, MaxOutput: 1 << 20, Profile: "confined",
+		Path: "/usr/bin:/bin", Shell: "/bin/bash", Timeout: time.Minute, MaxTimeout: time.Hour, MaxOutput: 1 << 20, Profile: "confined",
 		Profiles: []string{"confined", "isolated"}, Modes: []string{"direct", "shell"},
 	}
 }
@@ -30,12 +30,13 @@ func simple(argv ...string) shell.Analysis {
 
 func TestTightenFillsInDefaults(t *testing.T) {
 	t.Parallel()
-	job, beyond := testBounds().tighten(Request{ID: "j1"}, "/srv", simple("ls", "-l"), policy.Obligations{})
+	job, beyond := testBounds().tighten(Request{ID: "j1"}, "/srv", simple("ls", "-l"), policy.Obligations{}, nil)
 	if beyond != nil {
 		t.Fatal(beyond)
 	}
 	want := executor.Job{
-		ID: "j1", Argv: []string{"ls", "-l"}, Program: executor.Program{Path: "/usr/bin/ls", Dev: 1, Ino: 2}, Workdir: "/srv",
+		ID: "j1", Argv: []string{"ls", "-l"}, Program: executor.Program{Path: "/usr/bin/ls", Dev: 1, Ino: 2},
+		Covers: []executor.Program{{Path: "/usr/bin/ls", Dev: 1, Ino: 2}}, Workdir: "/srv",
 		Env: []string{"PATH=/usr/bin:/bin"}, Profile: executor.ProfileConfined, Timeout: time.Minute, MaxOutput: 1 << 20,
 	}
 	if !reflect.DeepEqual(job, want) {
@@ -74,7 +75,7 @@ func TestTightenNarrows(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			job, beyond := b.tighten(Request{ID: "j", Order: Order{Env: c.asked}}, "", simple("true"), c.o)
+			job, beyond := b.tighten(Request{ID: "j", Order: Order{Env: c.asked}}, "", simple("true"), c.o, nil)
 			if beyond != nil {
 				t.Fatal(beyond)
 			}
@@ -100,14 +101,14 @@ func TestTightenRefusesWhatIsBeyond(t *testing.T) {
 		{"best effort", simple("ls"), nil, policy.Obligations{BestEffort: true}, "the policy accepts missing sandbox features (best_effort), which executor.allow.best_effort forbids"},
 		{"user", simple("ls"), nil, policy.Obligations{RunAs: "root"}, `the policy asks for user "root", whom executor.allow.run_as does not list`},
 		{"unknown mode", simple("ls"), nil, policy.Obligations{Mode: "interp"}, `the policy asks for mode "interp", which executor.allow.modes does not list`},
-		{"shell mode", shell.Analysis{Class: shell.ClassPipeline, Commands: slices.Concat(simple("a").Commands, simple("b").Commands)}, nil, policy.Obligations{Mode: "shell"}, "the policy allows this, but it needs a shell, and this version runs one plain command at a time: send each command as a call of its own, with plain words"},
-		{"shell mode for a plain command", simple("ls"), nil, policy.Obligations{Mode: "shell"}, "the policy asks for mode shell, which this version does not have: it runs one plain command without a shell"},
-		{"a redirect", shell.Analysis{Class: shell.ClassCompound, Commands: []shell.Command{{Redirects: []shell.Redirect{{Op: ">&", Mode: "dup"}}}}}, nil, policy.Obligations{Mode: "shell"},
-			"the policy allows this, but it needs a shell, and this version runs one plain command at a time: leave >& out, since stdout and stderr are returned apart"},
+		{"a redirect", shell.Analysis{Class: shell.ClassCompound, Commands: []shell.Command{{Redirects: []shell.Redirect{{Op: ">&", Mode: "dup"}}}}}, nil, policy.Obligations{},
+			"it needs a shell, and the policy allows it only without (mode direct): leave >& out, since stdout and stderr are returned apart"},
 		{"an assignment", shell.Analysis{Class: shell.ClassCompound, Commands: []shell.Command{{Assignments: []shell.Assignment{{Name: "A"}}}}}, nil, policy.Obligations{},
-			"it needs a shell, and this version runs one plain command at a time: send variables in envs"},
-		{"pipeline, direct", shell.Analysis{Class: shell.ClassPipeline, Commands: simple("ls").Commands}, nil, policy.Obligations{}, "it needs a shell, and this version runs one plain command at a time: send each command as a call of its own, with plain words"},
+			"it needs a shell, and the policy allows it only without (mode direct): send variables in envs"},
+		{"pipeline, direct", shell.Analysis{Class: shell.ClassPipeline, Commands: simple("ls").Commands}, nil, policy.Obligations{}, "it needs a shell, and the policy allows it only without (mode direct): send each command as a call of its own, with plain words"},
 		{"invalid", shell.Analysis{Class: shell.ClassInvalid, ParseError: new("no bash")}, nil, policy.Obligations{}, "the command cannot be analyzed: no bash"},
+		{"invalid, in a shell", shell.Analysis{Class: shell.ClassInvalid, ParseError: new("no bash")}, nil, policy.Obligations{Mode: "shell"}, "the command cannot be analyzed: no bash"},
+		{"cut short", shell.Analysis{Class: shell.ClassPipeline, Commands: simple("ls").Commands, Truncated: true}, nil, policy.Obligations{Mode: "shell"}, "the command is too long or too deeply nested to be analyzed whole"},
 		{"empty", shell.Analysis{Class: shell.ClassEmpty}, nil, policy.Obligations{Mode: "direct"}, "the command is empty"},
 		{"dynamic word", dynamic, nil, policy.Obligations{}, "word 1 of the command is not known before a shell expands it"},
 		{"dangerous variable of the request", simple("ls"), []Variable{{"LD_PRELOAD", "/x"}}, policy.Obligations{Env: policy.Env{Pass: []string{"LD_PRELOAD"}}},
@@ -124,11 +125,50 @@ func TestTightenRefusesWhatIsBeyond(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
-			job, beyond := testBounds().tighten(Request{ID: "j", Order: Order{Env: c.asked}}, "", c.a, c.o)
+			job, beyond := testBounds().tighten(Request{ID: "j", Order: Order{Env: c.asked}}, "", c.a, c.o, bash)
 			if !slices.Equal(beyond, []string{c.reason}) || job.Argv != nil {
 				t.Fatalf("got %q, want %s", beyond, c.reason)
 			}
 		})
+	}
+}
+
+// bash is the program that runs mode shell.
+var bash = &shell.Program{Path: "/usr/bin/bash", Dev: 1, Ino: 9}
+
+func TestShellMode(t *testing.T) {
+	t.Parallel()
+	pipeline := shell.Analysis{Class: shell.ClassPipeline, AllStatic: true, Commands: slices.Concat(simple("a").Commands, simple("b", "c").Commands)}
+	req := Request{ID: "j", Order: Order{Command: "a | b c"}}
+	job, beyond := testBounds().tighten(req, "", pipeline, policy.Obligations{Mode: "shell"}, bash)
+	if beyond != nil {
+		t.Fatal(beyond)
+	}
+	if want := []string{"/bin/bash", "--noprofile", "--norc", "-c", "a | b c"}; !slices.Equal(job.Argv, want) || job.Program != executor.Program(*bash) {
+		t.Errorf("runs %q by %+v", job.Argv, job.Program)
+	}
+	if want := []executor.Program{{Path: "/usr/bin/a", Dev: 1, Ino: 2}, {Path: "/usr/bin/b", Dev: 1, Ino: 2}}; !slices.Equal(job.Covers, want) {
+		t.Errorf("may start %+v", job.Covers)
+	}
+	// What the policy does not say of files must not let a shell start anything.
+	for _, files := range []*policy.Filesystem{nil, {Read: []string{"/srv"}}, {Execute: []string{}}} {
+		job, _ := testBounds().tighten(req, "", pipeline, policy.Obligations{Mode: "shell", Filesystem: files}, bash)
+		if job.Filesystem == nil || job.Filesystem.Execute == nil || len(job.Filesystem.Execute) != 0 {
+			t.Errorf("%+v: may use %+v", files, job.Filesystem)
+		}
+	}
+	for _, c := range []struct {
+		name   string
+		req    Request
+		sh     *shell.Program
+		reason string
+	}{
+		{"an argument vector", Request{Order: Order{Argv: []string{"a"}}}, bash, "the policy asks for mode shell, but the call has an argument vector, which no shell reads: its mode is direct"},
+		{"no shell", req, nil, "the policy asks for mode shell, and executor.shell, /bin/bash, is not an executable file of this host"},
+	} {
+		if job, beyond := testBounds().tighten(c.req, "", pipeline, policy.Obligations{Mode: "shell"}, c.sh); !slices.Equal(beyond, []string{c.reason}) || job.Argv != nil {
+			t.Errorf("%s: got %q", c.name, beyond)
+		}
 	}
 }
 
@@ -137,7 +177,7 @@ func TestPATHIsNeverAnybodyElses(t *testing.T) {
 	t.Parallel()
 	b := testBounds()
 	b.Env = []string{"*"}
-	_, beyond := b.tighten(Request{Order: Order{Env: []Variable{{"PATH", "/tmp"}}}}, "", simple("ls"), policy.Obligations{Env: policy.Env{Pass: []string{"PATH"}}})
+	_, beyond := b.tighten(Request{Order: Order{Env: []Variable{{"PATH", "/tmp"}}}}, "", simple("ls"), policy.Obligations{Env: policy.Env{Pass: []string{"PATH"}}}, nil)
 	if beyond == nil {
 		t.Error("a request's PATH reached the command")
 	}
@@ -159,8 +199,14 @@ func FuzzDecidedIsRun(f *testing.F) {
 		req := Request{ID: "j", Order: Order{Command: command}}
 		analysis := analyzer.Analyze(command, "/")
 		in := inputOf(req, "/", analysis, policy.Host{})
-		job, beyond := b.tighten(req, "/", analysis, policy.Obligations{Mode: mode, Timeout: time.Duration(timeout)})
+		job, beyond := b.tighten(req, "/", analysis, policy.Obligations{Mode: mode, Timeout: time.Duration(timeout)}, bash)
 		if beyond != nil {
+			return
+		}
+		if mode == modeShell {
+			if want := []string{b.Shell, "--noprofile", "--norc", "-c", command}; !slices.Equal(job.Argv, want) {
+				t.Fatalf("%q: a shell runs %q", command, job.Argv)
+			}
 			return
 		}
 		decided := in.Shell.Commands[0]

@@ -101,51 +101,54 @@ func each[From, To any](list []From, turn func(From) To) []To {
 	return out
 }
 
-// outcomeOf is what the journal keeps of a job's end, with the callback that is due.
-func outcomeOf(req Request, c conclusion) journal.Outcome {
+// outcomeOf is what the journal keeps of a job's end, with the callback that is due. An error means that the output cannot be read back from the disk.
+func outcomeOf(req Request, c conclusion) (journal.Outcome, error) {
 	result := c.Result
+	stdout, err1 := stream(result.Stdout, result.StdoutBytes)
+	stderr, err2 := stream(result.Stderr, result.StderrBytes)
 	o := journal.Outcome{
 		JobID: req.ID, Status: journal.Status(result.Status), ExitCode: result.ExitCode, Signal: result.Signal,
 		At: result.Ended, Duration: result.Ended.Sub(result.Started),
-		Stdout: stream(result.Stdout, result.StdoutBytes), Stderr: stream(result.Stderr, result.StderrBytes),
+		Stdout: stdout, Stderr: stderr,
 	}
 	if result.Cause != nil {
 		o.Reason = result.Cause.Error()
 	}
 	o.Result = c.record()
 	if req.Callback != nil {
-		o.Callback = &journal.Callback{DeliveryID: newID(), URL: req.Callback.String(), Body: callbackBody(c)}
+		o.Callback = &journal.Callback{DeliveryID: newID(), URL: req.Callback.String(), Body: callbackBody(c, stdout.Data, stderr.Data)}
 	}
-	return o
+	return o, errors.Join(err1, err2)
 }
 
 // stream is what was kept of an output, out of what was written. The line that marks what was left out may make the
 // former longer than the latter.
-func stream(kept []byte, written int64) journal.Stream {
-	return journal.Stream{Data: kept, Bytes: max(written, int64(len(kept))), Truncated: written > int64(len(kept))}
+func stream(kept *executor.Output, written int64) (journal.Stream, error) {
+	data, err := kept.Bytes()
+	return journal.Stream{Data: data, Bytes: max(written, kept.Len()), Truncated: kept.Truncated() || written > kept.Len()}, err
 }
 
 // callbackBody is what Func's API takes: the keyword arguments of the function that is called. These two have no place for
 // a status, so what ended otherwise than by itself says so in a last line of stderr.
-func callbackBody(c conclusion) []byte {
+func callbackBody(c conclusion, stdout, stderr []byte) []byte {
 	type output struct {
 		Stdout string `json:"stdout"`
 		Stderr string `json:"stderr"`
 	}
-	stderr := string(c.Stderr)
+	said := string(stderr)
 	note, ok := endNotes[c.Status]
 	if c.withheld != nil {
 		note, ok = c.withheld.Message, true
 	}
 	if ok {
-		if stderr != "" && !strings.HasSuffix(stderr, "\n") {
-			stderr += "\n"
+		if said != "" && !strings.HasSuffix(said, "\n") {
+			said += "\n"
 		}
-		stderr += "sidegate: " + note + "\n"
+		said += "sidegate: " + note + "\n"
 	}
 	body, err := json.Marshal(struct {
 		Kwargs output `json:"kwargs"`
-	}{output{string(c.Stdout), stderr}})
+	}{output{string(stdout), said}})
 	if err != nil {
 		panic("gateway: two strings cannot be encoded: " + err.Error())
 	}
@@ -190,7 +193,7 @@ const (
 
 // failed is the result of a job that was accepted and could not be started.
 func failed(exitCode int, why string) *executor.Result {
-	return &executor.Result{Status: executor.StatusFailed, ExitCode: exitCode, Stderr: []byte("sidegate: " + why + "\n")}
+	return &executor.Result{Status: executor.StatusFailed, ExitCode: exitCode, Stderr: executor.OutputOf([]byte("sidegate: " + why + "\n"))}
 }
 
 // notStarted says why a command could not be started, as a result in a shell's manner.

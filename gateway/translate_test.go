@@ -57,7 +57,7 @@ func TestInputNamesTheDangerousVariables(t *testing.T) {
 
 func TestCallbackBodyHasTwoKeys(t *testing.T) {
 	t.Parallel()
-	got := string(callbackBody(conclusion{Result: executor.Result{Stdout: []byte("a\xffb\n"), Stderr: []byte("中")}}))
+	got := string(callbackBody(conclusion{}, []byte("a\xffb\n"), []byte("中")))
 	if want := `{"kwargs":{"stdout":"a\ufffdb\n","stderr":"中"}}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
@@ -70,11 +70,11 @@ func TestOutcomeOwesACallback(t *testing.T) {
 		t.Fatal(err)
 	}
 	result := executor.Result{Status: executor.StatusInterrupted}
-	o := outcomeOf(Request{ID: "j", Order: Order{Callback: &dest}}, conclusion{Result: result})
-	if o.Callback == nil || o.Callback.URL != "http://172.17.0.1:8088/done?token=x" || o.Callback.DeliveryID == "" {
+	o, err := outcomeOf(Request{ID: "j", Order: Order{Callback: &dest}}, conclusion{Result: result})
+	if err != nil || o.Callback == nil || o.Callback.URL != "http://172.17.0.1:8088/done?token=x" || o.Callback.DeliveryID == "" {
 		t.Errorf("got %+v", o.Callback)
 	}
-	if o := outcomeOf(Request{ID: "j"}, conclusion{Result: result}); o.Callback != nil {
+	if o, err := outcomeOf(Request{ID: "j"}, conclusion{Result: result}); err != nil || o.Callback != nil {
 		t.Error("a callback that nobody asked for")
 	}
 }

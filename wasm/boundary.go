@@ -28,6 +28,10 @@ const (
 	PhaseCallback = guest.Callback
 )
 
+// KindBusy is how a call failed that was not made: its turn did not come in time. Nobody is to blame, so the plugin's failure
+// mode says nothing about it, and the message may come again.
+const KindBusy = guest.KindBusy
+
 // The verdicts. Deny and Answer are for the request phase.
 const (
 	Continue = guest.Continue

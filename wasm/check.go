@@ -84,7 +84,7 @@ func (h *Host) checkPlugin(found *problems, at string, p *Plugin) {
 	for _, err := range p.Limits.Check() {
 		found.fail(at+".limits."+err.Name, err)
 	}
-	h.checkFetch(found, at+".fetch", p.Fetch)
+	h.checkFetch(found, at+".capabilities.http_fetch", p.Fetch)
 }
 
 func (h *Host) checkFetch(found *problems, at string, patterns []string) {
@@ -95,8 +95,10 @@ func (h *Host) checkFetch(found *problems, at string, patterns []string) {
 		found.add(at, "this gateway fetches nothing for plugins")
 		return
 	}
-	if _, err := h.allows(patterns); err != nil {
-		found.fail(at, err)
+	for i := range patterns {
+		if _, err := h.allows(patterns[i : i+1]); err != nil {
+			found.fail(fmt.Sprintf("%s[%d]", at, i), err)
+		}
 	}
 }
 

@@ -51,7 +51,7 @@ func TestCheck(t *testing.T) {
 				"plugins[0].may_change[2]: env is listed twice"},
 		{"argv comes with command", with(func(p *Plugin) { p.MayChange = []string{"argv"} }),
 			`plugins[0].may_change[0]: must be one of command, workdir, env, labels, callback, not "argv"`},
-		{"fetch without a fetcher", with(func(p *Plugin) { p.Fetch = []string{"http://x/"} }), "plugins[0].fetch: this gateway fetches nothing for plugins"},
+		{"fetch without a fetcher", with(func(p *Plugin) { p.Fetch = []string{"http://x/"} }), "plugins[0].capabilities.http_fetch: this gateway fetches nothing for plugins"},
 		{"limits", with(func(p *Plugin) { p.Limits = Limits{Memory: 1, Deadline: -1, Concurrency: 2000, Output: 1 << 20} }),
 			"plugins[0].limits.memory: limit memory must be 65536 to 4294967296, not 1\n" +
 				"plugins[0].limits.deadline: limit deadline must be 1ms to 1h0m0s, not -1ns\n" +
@@ -104,8 +104,8 @@ func TestCheck(t *testing.T) {
 func TestCheckReadsDestinationPatterns(t *testing.T) {
 	t.Parallel()
 	b := newBench(t, nil)
-	set := Set{Plugins: []Plugin{{Name: "p", Path: "/p", Fetch: []string{"bad"}}}}
-	if got, want := problemsOf(t, b.Check(set)), "plugins[0].fetch: pattern 1 must begin with http:// or https://"; got != want {
+	set := Set{Plugins: []Plugin{{Name: "p", Path: "/p", Fetch: []string{"http://good/", "bad"}}}}
+	if got, want := problemsOf(t, b.Check(set)), "plugins[0].capabilities.http_fetch[1]: must begin with http:// or https://"; got != want {
 		t.Errorf("got %s", got)
 	}
 }

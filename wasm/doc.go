@@ -19,6 +19,21 @@
 // compared with the one before, member by member; members that it may not change must mean the same,
 // and are passed on byte for byte as they were. A plugin that wants more has failed.
 //
+// Whoever reads the message afterwards has rules of its own, and passes them with it ([Message].Valid): what breaks them is the
+// failure of the plugin that wrote it, as a forbidden change is, and the next plugin never sees it.
+//
+// # Turns
+//
+// Of one plugin so many calls go on at once, over all clients and phases ([Limits].Concurrency). Where more are wanted, the next
+// slot goes to the client that holds the fewest: a client with a thousand calls delays another by no more than it takes for a
+// slot to fall free. A slot is held for the call's deadline at most, so a client that has none, and waits beside no more others
+// than there are slots, has its turn within that time. A request waits for twice the deadline, and what comes behind work that
+// would be lost, a response or a callback, much longer ([Config].Patience); a message that is itself given so long to live waits
+// for half of it at most.
+//
+// A call whose turn does not come has not been made ([KindBusy]). Nobody is to blame: it is not counted by the breaker, and not
+// skipped, since then whoever keeps a plugin busy could get past it. The message may be sent again.
+//
 // # Failure
 //
 // A plugin that fails makes the message fail, unless it is configured to be skipped; then the message

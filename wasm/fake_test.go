@@ -153,7 +153,7 @@ func (w *lockedWriter) Write(p []byte) (int, error) {
 // allowsPrefix is an allow-list whose patterns are beginnings of URLs.
 func allowsPrefix(patterns []string) (func(string) error, error) {
 	if slices.Contains(patterns, "bad") {
-		return nil, errors.New("pattern 1 must begin with http:// or https://")
+		return nil, errors.New("must begin with http:// or https://")
 	}
 	return func(url string) error {
 		if slices.ContainsFunc(patterns, func(p string) bool { return strings.HasPrefix(url, p) }) {

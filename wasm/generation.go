@@ -161,6 +161,7 @@ type loaded struct {
 	identity
 	module  module
 	pools   map[string]pool // by configuration, as normal returns it
+	turns   *turns
 	breaker *breaker
 	holders int // generations; guarded by Host.sharing
 }

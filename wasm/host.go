@@ -15,6 +15,7 @@ import (
 const (
 	DefaultBreakAfter = 5
 	DefaultCoolDown   = 5 * time.Second
+	DefaultPatience   = 30 * time.Second
 )
 
 var (
@@ -49,6 +50,11 @@ type Config struct {
 	// made. Zero means the default.
 	BreakAfter int
 	CoolDown   time.Duration
+
+	// Patience is how long a call of the response and the callback phase waits for its turn, which comes after work that would
+	// be lost; if the plugin's calls may take longer than half of that, twice their deadline. In the request phase it is always
+	// twice the deadline: a caller waits, who can come again. Zero means the default.
+	Patience time.Duration
 }
 
 // Host holds the plugins. It is safe for concurrent use.
@@ -60,13 +66,14 @@ type Host struct {
 	now        func() time.Time
 	breakAfter int
 	coolDown   time.Duration
+	patience   time.Duration
 	open       func(ctx context.Context, p *Plugin, binary []byte) (module, error) // openGuest, but in tests
 
 	// current is nil until the first Load, and after Close.
 	current atomic.Pointer[generation]
 
-	loading  sync.Mutex // held by the one Load or Close that is going on
-	number   uint64     // of the last generation; guarded by loading
+	loading  chan struct{} // holds a token while a set is being loaded, or is prepared
+	number   uint64        // of the last generation; guarded by loading
 	closed   atomic.Bool
 	draining sync.WaitGroup // generations that are not closed yet
 	sharing  sync.Mutex     // guards loaded.holders
@@ -74,8 +81,8 @@ type Host struct {
 
 // New returns a Host without plugins. Until [Host.Load] has succeeded, every message fails.
 func New(c Config) (*Host, error) {
-	if c.BreakAfter < 0 || c.CoolDown < 0 {
-		return nil, errors.New("wasm: BreakAfter and CoolDown must not be negative")
+	if c.BreakAfter < 0 || c.CoolDown < 0 || c.Patience < 0 {
+		return nil, errors.New("wasm: BreakAfter, CoolDown and Patience must not be negative")
 	}
 	if (c.Fetch == nil) != (c.Allows == nil) {
 		return nil, errors.New("wasm: Fetch and Allows go together")
@@ -88,6 +95,8 @@ func New(c Config) (*Host, error) {
 		now:        c.Now,
 		breakAfter: cmp.Or(c.BreakAfter, DefaultBreakAfter),
 		coolDown:   cmp.Or(c.CoolDown, DefaultCoolDown),
+		patience:   cmp.Or(c.Patience, DefaultPatience),
+		loading:    make(chan struct{}, 1),
 	}
 	h.open = h.openGuest
 	if h.log == nil {
@@ -99,16 +108,16 @@ func New(c Config) (*Host, error) {
 	return h, nil
 }
 
-// Close takes the plugins out of service and returns when the last message that uses one has ended, or
-// with the error of ctx. Messages that come later fail.
+// Close takes the plugins out of service and returns when the last message that uses one has ended, and
+// a Load that is going on, or with the error of ctx. Messages that come later fail, and what is loaded
+// meanwhile does not come into service.
 func (h *Host) Close(ctx context.Context) error {
-	h.loading.Lock()
 	h.closed.Store(true)
-	old := h.current.Swap(nil)
-	h.loading.Unlock()
-	if old != nil {
-		old.release()
+	h.retire(h.current.Swap(nil))
+	if err := h.lock(ctx); err != nil {
+		return err
 	}
+	h.unlock() // nothing is loaded from now on
 	done := make(chan struct{})
 	go func() {
 		h.draining.Wait()
@@ -119,5 +128,29 @@ func (h *Host) Close(ctx context.Context) error {
 		return nil
 	case <-ctx.Done():
 		return ctx.Err()
+	}
+}
+
+// lock waits until no set is being loaded, or returns the error of ctx.
+func (h *Host) lock(ctx context.Context) error {
+	select {
+	case h.loading <- struct{}{}:
+		return nil
+	default:
+	}
+	select {
+	case h.loading <- struct{}{}:
+		return nil
+	case <-ctx.Done():
+		return ctx.Err()
+	}
+}
+
+func (h *Host) unlock() { <-h.loading }
+
+// retire releases a generation that is no longer current, if there is one.
+func (h *Host) retire(g *generation) {
+	if g != nil {
+		g.release()
 	}
 }

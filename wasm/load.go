@@ -16,18 +16,23 @@ import (
 //
 // It is all or nothing: if anything is wrong, the error is a *SetError with everything that is, and
 // nothing has changed. Plugins whose module, limits and configurations are the same as before are kept,
-// with their state if they are persistent. Concurrent calls wait for each other.
+// with their state if they are persistent. Concurrent calls wait for each other. When ctx ends, Load returns
+// at once with an error that wraps the context's: a module that is being compiled is given up, as
+// [guest.Load] has it.
 func (h *Host) Load(ctx context.Context, set Set) error {
 	next, err := h.Prepare(ctx, set)
 	if err != nil {
 		return err
 	}
 	next.Activate()
+	if h.closed.Load() {
+		return ErrClosed
+	}
 	return nil
 }
 
 // Prepared is a set that is loaded and not in service yet. Activate or Discard must be called, and soon: until then no other
-// set can be loaded, and the Host cannot be closed. The first of the calls counts, so Discard may be deferred. They must not
+// set can be loaded, and [Host.Close] waits. The first of the calls counts, so Discard may be deferred. They must not
 // be concurrent.
 type Prepared struct {
 	host    *Host
@@ -50,36 +55,42 @@ func (h *Host) Prepare(ctx context.Context, set Set) (*Prepared, error) {
 		return nil, err
 	}
 	set = set.clone()
-	h.loading.Lock()
+	if err := h.lock(ctx); err != nil {
+		return nil, fmt.Errorf("wasm: another set is being loaded: %w", err)
+	}
 	if h.closed.Load() {
-		h.loading.Unlock()
+		h.unlock()
 		return nil, ErrClosed
 	}
 	plugins, err := h.loadAll(ctx, set)
 	if err != nil {
-		h.loading.Unlock()
+		h.unlock()
+		if ctx.Err() != nil { // or each plugin would be reported
+			return nil, fmt.Errorf("wasm: loading the plugins was given up: %w", ctx.Err())
+		}
 		return nil, err
 	}
 	return &Prepared{host: h, set: set, plugins: plugins}, nil
 }
 
-// Activate puts the set into service.
+// Activate puts the set into service, unless the Host has been closed.
 func (p *Prepared) Activate() {
 	if !p.take() {
 		return
 	}
 	h := p.host
-	defer h.loading.Unlock()
+	defer h.unlock()
 	h.number++
 	h.draining.Add(1)
 	next := h.newGeneration(p.set, p.plugins)
-	old := h.current.Swap(next)
-	if old != nil {
-		old.release()
+	h.retire(h.current.Swap(next))
+	if h.closed.Load() { // and Close may have seen the one before
+		h.retire(h.current.Swap(nil))
+		return
 	}
 	h.log.Info("plugins loaded", "generation", next.number, "plugins", len(p.plugins), "chains", len(p.set.Chains))
-	for _, warning := range p.set.warnings() {
-		h.log.Warn("plugins: " + warning)
+	for _, warning := range p.set.Warnings(nil) {
+		h.log.Warn(warning.String())
 	}
 }
 
@@ -88,7 +99,7 @@ func (p *Prepared) Discard() {
 	if !p.take() {
 		return
 	}
-	defer p.host.loading.Unlock()
+	defer p.host.unlock()
 	for _, l := range p.plugins {
 		p.host.giveUp(l)
 	}
@@ -144,7 +155,7 @@ func (h *Host) loadOne(ctx context.Context, set Set, index int, found *problems)
 		found.fail(at+".path", err)
 		return nil
 	}
-	l := &loaded{identity: id, module: module, pools: make(map[string]pool), breaker: newBreaker(h.breakAfter, h.coolDown, h.now)}
+	l := &loaded{identity: id, module: module, pools: make(map[string]pool), turns: newTurns(p.Limits.Concurrency), breaker: newBreaker(h.breakAfter, h.coolDown, h.now)}
 	h.hold(l)
 	before := len(*found)
 	for _, text := range slices.Sorted(maps.Keys(configs)) {
@@ -167,12 +178,12 @@ func (h *Host) loadOne(ctx context.Context, set Set, index int, found *problems)
 }
 
 // kept returns the module of the current generation that was made of the same, held once more, or nil.
-// The current generation cannot be closed meanwhile: only Load and Close replace it.
 func (h *Host) kept(id identity) *loaded {
-	g := h.current.Load()
+	g := h.pin() // Close may take it out of service at any time
 	if g == nil {
 		return nil
 	}
+	defer g.release()
 	for _, in := range g.members {
 		if in.identity == id {
 			h.hold(in.loaded)

@@ -115,7 +115,7 @@ func TestLoadCancelled(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
 	err := b.Load(ctx, b.chainOf(PhaseRequest, "p"))
-	if !errors.Is(err, context.Canceled) || problemsOf(t, err) != "plugins[0]: context canceled" {
+	if !errors.Is(err, context.Canceled) || err.Error() != "wasm: loading the plugins was given up: context canceled" {
 		t.Errorf("got %v", err)
 	}
 }
@@ -295,4 +295,61 @@ func TestLoadUnderMessages(t *testing.T) {
 	}
 	close(stop)
 	wait.Wait()
+}
+
+// TestLoadIsInterrupted: when its context ends, nobody waits for a set that is being loaded, nor for a module that cannot be
+// stopped, and a host that was closed meanwhile stays closed.
+func TestLoadIsInterrupted(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, map[string]behaviour{"*": {}})
+	b.load(b.chainOf(PhaseRequest, "old"))
+	begun, end := make(chan struct{}), make(chan struct{})
+	b.Host.open = func(ctx context.Context, p *Plugin, binary []byte) (module, error) {
+		if p.Name == "slow" {
+			close(begun)
+			<-end
+		}
+		return b.open(ctx, p, binary)
+	}
+	loaded := make(chan error)
+	go func() { loaded <- b.Load(t.Context(), b.chainOf(PhaseRequest, "slow")) }()
+	<-begun
+	ended, cancel := context.WithCancel(t.Context())
+	cancel()
+	if err := b.Load(ended, b.chainOf(PhaseRequest, "other")); !errors.Is(err, context.Canceled) || err.Error() != "wasm: another set is being loaded: context canceled" {
+		t.Errorf("got %v", err)
+	}
+	if _, err := b.run(PhaseRequest, request("x")); err != nil {
+		t.Errorf("the old set does not serve: %v", err)
+	}
+	if err := b.Close(ended); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := b.run(PhaseRequest, request("x")); !errors.Is(err, ErrClosed) && !errors.Is(err, ErrNotLoaded) {
+		t.Errorf("after it was closed: %v", err)
+	}
+	close(end)
+	if err := <-loaded; !errors.Is(err, ErrClosed) {
+		t.Errorf("got %v", err)
+	}
+	if _, err := b.run(PhaseRequest, request("x")); err == nil {
+		t.Error("what was loaded meanwhile serves")
+	}
+}
+
+// TestLoadGivesUp: what is wrong with a set whose loading was interrupted is that, and not each of its plugins.
+func TestLoadGivesUp(t *testing.T) {
+	t.Parallel()
+	b := newBench(t, map[string]behaviour{"*": {}})
+	ctx, cancel := context.WithCancel(t.Context())
+	b.Host.open = func(ctx context.Context, _ *Plugin, _ []byte) (module, error) {
+		cancel()
+		return nil, ctx.Err()
+	}
+	err := b.Load(ctx, b.chainOf(PhaseRequest, "one", "two", "three"))
+	if !errors.Is(err, context.Canceled) || err.Error() != "wasm: loading the plugins was given up: context canceled" {
+		t.Errorf("got %v", err)
+	}
+	b.Host.open = b.open
+	b.load(b.chainOf(PhaseRequest, "one")) // it can go on
 }

@@ -13,6 +13,12 @@ type Message struct {
 	Stdout, Stderr []byte // response phase
 	Metadata       Metadata
 	NoFetch        bool // a dry run: http_fetch is disabled, and failures are not counted
+
+	// Valid says what is wrong with a JSON text that a plugin made of the message, by the rules of whoever reads the Outcome, in
+	// words for the log that repeat nothing secret. Such a text is a failure of that plugin and of no other. It is called for each
+	// text that says something else than the one before it, once that may be changed, and the last that it accepts is
+	// Outcome.JSON. It must keep nothing of the text. Nil accepts all.
+	Valid func(json []byte) error
 }
 
 // Metadata is what plugins are told about a message. The chain adds plugin and phase.

@@ -119,7 +119,7 @@ callback -2 send
 	if err != nil || strings.Contains(string(text), "hunter2") {
 		t.Errorf("as JSON: %s, %v", text, err)
 	}
-	if log := b.logged(); !strings.Contains(log, "plugin_configs[2] is never used: plugin_configs[1] matches every message") {
+	if log := b.logged(); !strings.Contains(log, "plugin_configs[2]: is never used: plugin_configs[1] matches every message") {
 		t.Errorf("the log has no warning: %s", log)
 	}
 }

@@ -3,11 +3,8 @@ package wasm
 import (
 	"bytes"
 	"context"
-	"crypto/sha256"
-	"encoding/hex"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 
 	"github.com/sidegate/sidegate/wasm/guest"
@@ -30,6 +27,7 @@ type run struct {
 	phase    Phase
 	caller   caller
 	dry      bool
+	valid    func([]byte) error // nil accepts all
 	out      Outcome
 	lent     [2]bool // out's stdout and stderr are in the exchange's buffers
 	digest   string  // of the message as it is; "" until it is needed
@@ -42,12 +40,12 @@ func (r *run) begin(s *Selected, m *Message) {
 	r.caller = caller{m.Metadata.Client.Name, r.phase}
 	r.shared = m.Metadata.appendShared(r.shared[:0], r.phase)
 	r.out = Outcome{JSON: m.JSON, Stdout: m.Stdout, Stderr: m.Stderr}
-	r.ex.NoFetch = m.NoFetch
+	r.ex.NoFetch, r.valid = m.NoFetch, m.Valid
 }
 
 // end gives the buffers back, and keeps nothing of the message alive.
 func (r *run) end() {
-	r.selected, r.out, r.lent, r.digest, r.caller = nil, Outcome{}, [2]bool{}, "", caller{}
+	r.selected, r.valid, r.out, r.lent, r.digest, r.caller = nil, nil, Outcome{}, [2]bool{}, "", caller{}
 	r.ex.Message, r.ex.Metadata, r.ex.Stdout, r.ex.Stderr = nil, nil, nil, nil
 	runs.Put(r)
 }
@@ -75,7 +73,7 @@ func (r *run) step(ctx context.Context, st *step) error {
 	failure := r.asFailure(p, err)
 	switch {
 	case r.dry:
-	case err != nil && failure == nil, failure != nil && (failure.Kind == guest.KindBusy || failure.Kind == guest.KindCancelled || ctx.Err() != nil):
+	case err != nil && failure == nil, failure != nil && (failure.Kind == KindBusy || failure.Kind == guest.KindCancelled || ctx.Err() != nil):
 		p.breaker.forget(r.caller, trial) // it says nothing about the plugin
 	case p.breaker.settle(r.caller, trial, failure != nil):
 		r.selected.host.log.Warn("plugin keeps failing for this client; calls in this phase fail at once for a while, but for responses",
@@ -96,7 +94,7 @@ func (r *run) step(ctx context.Context, st *step) error {
 // failed records a failure and says whether it ends the run.
 func (r *run) failed(st *step, failure *Failure) error {
 	r.note(st.plugin, failure)
-	if st.plugin.Failure != FailureSkip || failure.Kind == guest.KindCancelled {
+	if st.plugin.Failure != FailureSkip || failure.Kind == guest.KindCancelled || failure.Kind == KindBusy {
 		return failure
 	}
 	r.out.Skipped = append(r.out.Skipped, st.plugin.Name)
@@ -109,8 +107,13 @@ func (r *run) note(p *pluginIn, failure *Failure) {
 		return
 	}
 	p.stats.failed(failure.Kind, failure.Err, r.selected.host.now())
-	if failure.Kind != KindBreaker {
-		r.selected.host.log.Warn("plugin failed", "plugin", p.Name, "phase", string(r.phase), "kind", string(failure.Kind),
+	log := r.selected.host.log
+	switch failure.Kind {
+	case KindBreaker:
+	case KindBusy:
+		log.Warn("plugin is busy", "plugin", p.Name, "phase", string(r.phase), "error", failure.Err, "client", r.caller.client)
+	default:
+		log.Warn("plugin failed", "plugin", p.Name, "phase", string(r.phase), "kind", string(failure.Kind),
 			"error", failure.Err, "client", r.caller.client, "then", string(p.Failure))
 	}
 }
@@ -135,11 +138,7 @@ func (r *run) call(ctx context.Context, st *step) error {
 	if r.phase == PhaseResponse {
 		r.ex.Stdout, r.ex.Stderr = r.out.Stdout, r.out.Stderr
 	}
-	if !r.dry {
-		p.stats.calls.Add(1)
-	}
-	verdict, err := st.pool.Call(ctx, r.phase, &r.ex)
-	r.out.Incomplete = r.out.Incomplete || r.ex.FetchWanted
+	verdict, err := r.invoke(ctx, st)
 	switch {
 	case err != nil:
 		return err
@@ -162,6 +161,27 @@ func (r *run) call(ctx context.Context, st *step) error {
 	return nil
 }
 
+// invoke calls the plugin when it is the client's turn.
+func (r *run) invoke(ctx context.Context, st *step) (Verdict, error) {
+	p, patience := st.plugin, 2*st.plugin.Limits.Deadline
+	if r.phase != PhaseRequest {
+		patience = max(patience, r.selected.host.patience)
+	}
+	switch err := p.turns.take(ctx, r.caller.client, patience); {
+	case errors.Is(err, errNoTurn):
+		return Deny, r.fault(p, KindBusy, fmt.Errorf("limits.concurrency is %d, and %w", p.Limits.Concurrency, err))
+	case err != nil:
+		return Deny, r.fault(p, guest.KindCancelled, err)
+	}
+	defer p.turns.give(r.caller.client)
+	if !r.dry {
+		p.stats.calls.Add(1)
+	}
+	verdict, err := st.pool.Call(ctx, r.phase, &r.ex)
+	r.out.Incomplete = r.out.Incomplete || r.ex.FetchWanted
+	return verdict, err
+}
+
 // denial returns a code that a plugin may deny with.
 func denial(code int) int {
 	switch code {
@@ -173,71 +193,4 @@ func denial(code int) int {
 
 func (r *run) fault(p *pluginIn, kind Kind, err error) error {
 	return &Failure{Plugin: p.Name, Phase: r.phase, Kind: kind, Err: err}
-}
-
-// take makes what a plugin wrote the message to go on with, if it is allowed.
-func (r *run) take(p *pluginIn) error {
-	after := r.out
-	var changed []string
-	if r.ex.MessageReplaced {
-		var err error
-		after.JSON, changed, err = p.rules[r.selected.phase].apply(r.out.JSON, r.ex.NewMessage)
-		switch {
-		case errors.Is(err, errMessage):
-			return err
-		case errors.Is(err, errForm):
-			return r.fault(p, guest.KindABI, err)
-		case err != nil:
-			return r.fault(p, KindChange, err)
-		}
-	}
-	if r.phase == PhaseResponse {
-		changed = r.takeOutput(&after, changed)
-	}
-	if changed == nil {
-		r.out = after
-		return nil
-	}
-	slices.Sort(changed)
-	if r.digest == "" {
-		r.digest = r.digestOf(&r.out)
-	}
-	change := Change{Plugin: p.Name, Fields: changed, Before: r.digest, After: r.digestOf(&after)}
-	if p.KeepText {
-		change.BeforeText, change.AfterText = string(r.out.JSON), string(after.JSON)
-	}
-	r.digest = change.After
-	r.out = after
-	r.out.ChangedBy = append(r.out.ChangedBy, p.Name)
-	r.out.Changes = append(r.out.Changes, change)
-	return nil
-}
-
-// takeOutput makes what a plugin wrote to stdout and stderr what the next one reads, and adds to changed which of the two
-// say something else now. Output that says the same is taken, too: a call may write where output was that an earlier one
-// replaced, so nothing but the last may be an input.
-func (r *run) takeOutput(after *Outcome, changed []string) []string {
-	if r.ex.StdoutReplaced {
-		if !bytes.Equal(r.ex.NewStdout, r.out.Stdout) {
-			changed = append(changed, "stdout")
-		}
-		after.Stdout, r.lent[0] = r.ex.NewStdout, true
-	}
-	if r.ex.StderrReplaced {
-		if !bytes.Equal(r.ex.NewStderr, r.out.Stderr) {
-			changed = append(changed, "stderr")
-		}
-		after.Stderr, r.lent[1] = r.ex.NewStderr, true
-	}
-	return changed
-}
-
-// digestOf returns the digest that [Change] describes.
-func (r *run) digestOf(o *Outcome) string {
-	sum := sha256.Sum256(o.JSON)
-	if r.phase == PhaseResponse {
-		out, err := sha256.Sum256(o.Stdout), sha256.Sum256(o.Stderr)
-		sum = sha256.Sum256(slices.Concat(sum[:], out[:], err[:]))
-	}
-	return hex.EncodeToString(sum[:])
 }

@@ -2,8 +2,10 @@ package wasm
 
 import (
 	"bytes"
+	"cmp"
 	"maps"
 	"slices"
+	"time"
 )
 
 // Numbers of a [Plugin]'s priority. The gateway's own stages lie outside of them.
@@ -11,6 +13,12 @@ const (
 	MinPriority     = 0
 	MaxPriority     = 65535
 	DefaultPriority = 1000 // for who reads configuration: in a Plugin, 0 is 0
+)
+
+// Defaults of a [Plugin]'s limits on which its turns depend; package guest has the others.
+const (
+	DefaultConcurrency = 8
+	DefaultDeadline    = time.Second
 )
 
 // Set is everything there is to know about plugins, as it is configured. The order of its lists counts.
@@ -53,7 +61,7 @@ type FailureMode string
 // The failure modes. "" means FailureDeny.
 const (
 	FailureDeny FailureMode = "deny" // the message fails
-	FailureSkip FailureMode = "skip" // the message goes on as it was; not for plugins that transform responses
+	FailureSkip FailureMode = "skip" // the message goes on as it was, but for KindBusy; not for plugins that transform responses
 )
 
 // Chain lists plugins that run in one phase for the messages that the selector matches.
@@ -72,7 +80,8 @@ type PluginConfig struct {
 	Config   []byte // one JSON value; empty means null
 }
 
-// clone returns a copy that shares nothing with s, so that a caller may go on using its own.
+// clone returns a copy that shares nothing with s, so that a caller may go on using its own, with the defaults of this
+// package in place of what is left open.
 func (s Set) clone() Set {
 	c := Set{Plugins: slices.Clone(s.Plugins), Chains: slices.Clone(s.Chains), Configs: slices.Clone(s.Configs)}
 	for i := range c.Plugins {
@@ -81,6 +90,8 @@ func (s Set) clone() Set {
 		if p.Failure == "" {
 			p.Failure = FailureDeny
 		}
+		p.Limits.Concurrency = cmp.Or(p.Limits.Concurrency, DefaultConcurrency)
+		p.Limits.Deadline = cmp.Or(p.Limits.Deadline, DefaultDeadline)
 	}
 	for i := range c.Chains {
 		c.Chains[i].Plugins = slices.Clone(c.Chains[i].Plugins)

@@ -124,20 +124,3 @@ func (s Set) stageOf(phase Phase, p Plugin) Stage {
 	stage.Configs = append(stage.Configs, StageConfig{Source: "null"})
 	return stage
 }
-
-// warnings says what is in order and yet most likely not meant.
-func (s Set) warnings() []string {
-	var found []string
-	for _, p := range s.Plugins {
-		if !slices.ContainsFunc(s.Chains, func(c Chain) bool { return slices.Contains(c.Plugins, p.Name) }) {
-			found = append(found, fmt.Sprintf("plugin %s is in no chain and does not run", p.Name))
-		}
-	}
-	for i, c := range s.Configs {
-		before := slices.IndexFunc(s.Configs[:i], func(b PluginConfig) bool { return b.Plugin == c.Plugin && b.Selector.Empty() })
-		if before >= 0 {
-			found = append(found, fmt.Sprintf("plugin_configs[%d] is never used: plugin_configs[%d] matches every message", i, before))
-		}
-	}
-	return found
-}

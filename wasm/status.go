@@ -17,6 +17,8 @@ type PluginStatus struct {
 	Generation uint64    `json:"generation"`
 	LoadedAt   time.Time `json:"loaded_at"` // of the generation
 	Instances  int       `json:"instances"` // idle and in use
+	Running    int       `json:"running"`   // calls going on
+	Waiting    int       `json:"waiting"`   // calls whose turn has not come
 
 	// Healthy is false while the plugin is not called for some client, and has not succeeded for any
 	// other since that client's calls began to fail. Nobody is turned away because of it.
@@ -50,6 +52,7 @@ func (h *Host) Status() []PluginStatus {
 		if s.OpenFor, s.Healthy = in.breaker.state(); s.OpenFor > 0 {
 			s.Breaker = "open"
 		}
+		s.Running, s.Waiting = in.turns.count()
 		in.stats.fill(s)
 	}
 	return all

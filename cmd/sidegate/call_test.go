@@ -196,7 +196,7 @@ func fetch(url string) (int, string, error) {
 }
 
 // patience is how long a script waits for what has to happen.
-const patience = time.Minute
+const patience = 3 * time.Minute
 
 // repeat makes a call again and again, signed anew, until its answer is as wanted, and prints that one.
 func (c *misbehaving) repeat(body string) error {
@@ -235,7 +235,7 @@ func (c *misbehaving) once(body string) (string, error) {
 
 // awaitGateway waits until the gateway at $ADDR welcomes.
 func awaitGateway() error {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(patience)
 	for {
 		resp, err := http.Get("http://" + os.Getenv("ADDR") + "/")
 		if err == nil {
@@ -295,7 +295,7 @@ func receiveMain() {
 	select {
 	case <-done:
 		time.Sleep(50 * time.Millisecond) // let the last answer reach the gateway
-	case <-time.After(time.Minute):
+	case <-time.After(patience):
 		fmt.Fprintln(os.Stderr, "receive: not all callbacks came")
 		os.Exit(1)
 	}

@@ -20,17 +20,28 @@ import (
 
 // diagnosis is what doctor finds.
 type diagnosis struct {
+	Child    string           `json:"child"`    // how children are made
+	Landlock int              `json:"landlock"` // version of the kernel's interface, 0 for none
+	Cgroup   cgroupSupport    `json:"cgroup"`
 	Profiles []profileSupport `json:"profiles"`
 	Config   string           `json:"config"`
 	Problems []string         `json:"problems"`
 	Notes    []string         `json:"notes"` // what is allowed, and should be known
 }
 
+// cgroupSupport says of each use of control groups how it is done, or why not.
+type cgroupSupport struct {
+	Kill   string `json:"kill"`
+	Memory string `json:"memory"`
+	PIDs   string `json:"pids"`
+}
+
 type profileSupport struct {
-	Profile   string   `json:"profile"`
-	Available bool     `json:"available"`
-	Enforced  []string `json:"enforced"`
-	Missing   []string `json:"missing"`
+	Profile   string            `json:"profile"`
+	Available bool              `json:"available"`
+	Enforced  []string          `json:"enforced"`
+	Missing   []string          `json:"missing"`
+	Reasons   map[string]string `json:"reasons"` // of what is missing
 }
 
 func newDoctorCommand() *cobra.Command {
@@ -44,7 +55,8 @@ and their modes, policies, and OPA's services, keys and bundles. It changes noth
 read as the gateway keeps them. Run it as the gateway's user: it can read what the gateway reads, and files are judged by
 who but that user and root could change them.
 
-A problem says how to mend it. A note is about what is allowed and should be known, such as observe mode.
+Problems stand at the end, and the last line counts them. A problem says how to mend it. A note is about what is allowed and
+should be known, such as observe mode, or a plugin that no chain names.
 
 Exit codes: 0 without problems, whatever the notes say; 1 with one.`,
 		Example: `  sidegate doctor
@@ -68,19 +80,24 @@ Exit codes: 0 without problems, whatever the notes say; 1 with one.`,
 
 // meanings say what a feature of a profile does for a command.
 var meanings = map[string]string{
-	"clean_env":         "its environment is built from nothing",
-	"process_group":     "it ends with everything it started in its group",
-	"timeout":           "it is killed when its time is over",
-	"output_cap":        "only so much of its output is kept",
-	"close_on_exec":     "it inherits no open file",
-	"workdir_fd":        "it starts in the directory that was decided on",
-	"no_new_privs":      "it gains nothing from setuid programs",
-	"rlimits":           "memory, processes, CPU time and files are limited",
-	"capabilities":      "it has no capabilities",
-	"landlock_fs":       "it reaches only the paths of its grants",
-	"seccomp":           "dangerous system calls are refused",
-	"network":           "it has the network of its decision",
-	"cgroup":            "limits hold for all its processes together",
+	"clean_env":     "its environment is built from nothing",
+	"process_group": "it ends with everything it started in its group",
+	"timeout":       "it is killed when its time is over",
+	"output_cap":    "only so much of its output is kept",
+	"close_on_exec": "it inherits no open file",
+	"workdir_fd":    "it starts in the directory that was decided on",
+	"no_new_privs":  "it gains nothing from setuid programs",
+	"rlimits":       "memory, processes, CPU time and files are limited",
+	"capabilities":  "it has no capabilities",
+	"landlock_fs":   "it reaches only the paths of its grants",
+	"seccomp":       "dangerous system calls are refused",
+	"network":       "it has the network of its decision",
+	"cgroup":        "all its processes are limited and killed together",
+
+	"landlock_tcp":           "the network is kept from it a second time",
+	"landlock_signal":        "it can signal no process but its own",
+	"landlock_abstract_unix": "it reaches no abstract socket but its own",
+
 	"pid_namespace":     "it sees no process but its own",
 	"mount_namespace":   "it sees a file tree of its own",
 	"ipc_namespace":     "it shares no memory with others",
@@ -90,21 +107,33 @@ var meanings = map[string]string{
 // diagnose looks at the host and, where there is one or one was named, at the configuration.
 func diagnose(ctx context.Context, file string, named bool) diagnosis {
 	d := diagnosis{Config: file, Problems: []string{}, Notes: []string{}}
-	for _, s := range executor.Profiles() {
-		d.Profiles = append(d.Profiles, profileSupport{string(s.Profile), s.Available, s.Enforced, s.Missing})
-	}
 	if _, err := os.Stat(file); err != nil && !named {
 		d.Config = ""
+		d.inspect(executor.Inspect(executor.Config{}))
 		return d
 	}
 	c, err := config.Load(file, daemon.CheckStart)
 	if err != nil {
-		d.Problems = strings.Split(configError(file, err).Error(), "\n")
+		d.inspect(executor.Inspect(executor.Config{}))
+		d.Problems = append(d.Problems, strings.Split(configError(file, err).Error(), "\n")...)
 		return d
 	}
-	d.Problems = append(d.Problems, daemon.Check(ctx, c)...)
+	host, err := daemon.Inspect(c)
+	d.inspect(host, err)
+	d.Problems = append(d.Problems, daemon.Check(ctx, c, host)...)
 	d.Notes = append(d.Notes, daemon.Notes(c, time.Now())...)
 	return d
+}
+
+// inspect takes over what was found out about the host.
+func (d *diagnosis) inspect(host executor.Report, err error) {
+	if err != nil {
+		d.Problems = append(d.Problems, "no command can run on this host: "+err.Error())
+	}
+	d.Child, d.Landlock, d.Cgroup = string(host.Way), host.Landlock, cgroupSupport(host.Groups)
+	for _, s := range host.Profiles {
+		d.Profiles = append(d.Profiles, profileSupport{string(s.Profile), s.Available, s.Enforced, s.Missing, s.Reasons})
+	}
 }
 
 func (d diagnosis) print(w io.Writer, asJSON bool) error {
@@ -117,23 +146,70 @@ func (d diagnosis) print(w io.Writer, asJSON bool) error {
 		return err
 	}
 	fmt.Fprint(w, `
-yes      holds for every command of the profile
-MISSING  belongs to the profile and does not hold: this version has no kernel sandbox, and every reply says so
+yes      holds for every command of the profile, as a canary has tried
+MISSING  belongs to the profile and does not hold here; every reply says so
 -        does not belong to the profile
 
 `)
-	switch {
-	case d.Config == "":
-		fmt.Fprintf(w, "No configuration at %s; name one with --config.\n", defaultConfig)
-	case len(d.Problems) == 0:
-		fmt.Fprintf(w, "%s: no problems found.\n", d.Config)
-	default:
-		fmt.Fprintf(w, "%s: %s:\n  %s\n", d.Config, count(len(d.Problems), "problem"), strings.Join(d.Problems, "\n  "))
-	}
-	if len(d.Notes) > 0 {
-		fmt.Fprintf(w, "%s\n  %s\n", colour(w, yellow, "To know:"), strings.Join(d.Notes, "\n  "))
-	}
+	d.printHost(w)
+	d.printFindings(w)
 	return nil
+}
+
+// printHost writes by which means the profiles hold, and why something of them does not.
+func (d diagnosis) printHost(w io.Writer) {
+	t := tabwriter.NewWriter(w, 0, 0, 2, ' ', 0)
+	fmt.Fprintf(t, "children are made by\t%s\n", d.Child)
+	fmt.Fprintf(t, "Landlock\tABI %d\n", d.Landlock)
+	fmt.Fprintf(t, "cgroup: killing\t%s\n", d.Cgroup.Kill)
+	fmt.Fprintf(t, "cgroup: memory\t%s\n", d.Cgroup.Memory)
+	fmt.Fprintf(t, "cgroup: processes\t%s\n", d.Cgroup.PIDs)
+	seen := map[string]bool{}
+	for _, p := range d.Profiles {
+		for _, f := range p.Missing {
+			if !seen[f] {
+				fmt.Fprintf(t, "%s is MISSING\t%s\n", f, p.Reasons[f])
+			}
+			seen[f] = true
+		}
+	}
+	t.Flush()
+	fmt.Fprintln(w)
+}
+
+// printFindings writes what was found in the configuration, what matters most last: that is what stands above the prompt.
+func (d diagnosis) printFindings(w io.Writer) {
+	if len(d.Notes) > 0 {
+		fmt.Fprintln(w, colour(w, yellow, "TO KNOW"))
+		printNumbered(w, d.Notes)
+	}
+	if len(d.Problems) > 0 {
+		fmt.Fprintln(w, colour(w, red, "PROBLEMS"))
+		printNumbered(w, d.Problems)
+	}
+	notes := ""
+	if len(d.Notes) > 0 {
+		notes = ", " + count(len(d.Notes), "note")
+	}
+	switch {
+	case d.Config == "" && len(d.Problems) == 0:
+		fmt.Fprintf(w, "No configuration at %s; name one with --config.\n", defaultConfig)
+	case d.Config == "":
+		fmt.Fprintf(w, "No configuration at %s; name one with --config. This host: %s\n", defaultConfig, colour(w, red, count(len(d.Problems), "problem")))
+	case len(d.Problems) == 0:
+		fmt.Fprintf(w, "%s: %s%s\n", d.Config, colour(w, green, "no problems found"), notes)
+	default:
+		fmt.Fprintf(w, "%s: %s%s\n", d.Config, colour(w, red, count(len(d.Problems), "problem")), notes)
+	}
+}
+
+// printNumbered writes a list with an empty line behind it. What goes on over several lines stays below its number.
+func printNumbered(w io.Writer, items []string) {
+	for i, item := range items {
+		number := fmt.Sprintf("%3d. ", i+1)
+		fmt.Fprintln(w, number+strings.ReplaceAll(item, "\n", "\n"+strings.Repeat(" ", len(number))))
+	}
+	fmt.Fprintln(w)
 }
 
 // printProfiles writes a matrix: a row for each feature, a column for each profile.

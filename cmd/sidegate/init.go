@@ -164,7 +164,11 @@ func works(ctx context.Context, file string) error {
 	if err != nil {
 		return err
 	}
-	if problems := daemon.Check(ctx, c); len(problems) > 0 {
+	host, err := daemon.Inspect(c)
+	if err != nil {
+		return err
+	}
+	if problems := daemon.Check(ctx, c, host); len(problems) > 0 {
 		return errors.New(strings.Join(problems, "\n"))
 	}
 	return nil

@@ -3,36 +3,38 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
-	"os/signal"
-	"syscall"
+
+	"github.com/sidegate/sidegate/executor"
 )
 
-func main() { os.Exit(execute(os.Args[1:])) }
+func main() {
+	executor.RunChild()
+	os.Exit(execute(os.Args[1:]))
+}
 
 // execute runs the command line and returns the process's exit code.
 func execute(args []string) int {
-	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
-	defer stop()
-	context.AfterFunc(ctx, stop) // the first signal asks to end, a second one ends the process
-	root := newRootCommand()
-	root.SetArgs(args)
-	err := root.ExecuteContext(ctx)
+	err := runStoppable(newRootCommand(), args)
 	if err == nil {
 		return 0
 	}
+	code := 1
+	var stopped *stopError
 	var exit *exitError
-	if errors.As(err, &exit) {
-		if exit.err != nil {
-			fmt.Fprintln(os.Stderr, "sidegate:", exit.err)
+	switch {
+	case errors.As(err, &stopped):
+		code = stopped.code()
+	case errors.As(err, &exit):
+		if exit.err == nil {
+			return exit.code
 		}
-		return exit.code
+		code = exit.code
 	}
 	fmt.Fprintln(os.Stderr, "sidegate:", err)
-	return 1
+	return code
 }
 
 // exitError ends the process with a code of its own. A nil err says that everything worth saying has been said.

@@ -7,13 +7,17 @@ import (
 	"os/exec"
 	"path/filepath"
 	"testing"
+	"time"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"github.com/sidegate/sidegate/executor"
 )
 
 // TestMain lets the scripts run the real main as `sidegate`, a caller that can misbehave as `call`, and a receiver of
 // callbacks as `receive`, and an authentication service as `authenticate`.
 func TestMain(m *testing.M) {
+	executor.RunChild()
 	testscript.Main(tidy{m}, map[string]func(){
 		"sidegate":     main,
 		"call":         callMain,
@@ -57,7 +61,9 @@ func TestScripts(t *testing.T) {
 			}
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
-		Cmds: map[string]func(*testscript.TestScript, bool, []string){"program": needProgram, "built": useBuilt, "module": writeModule},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"program": needProgram, "built": useBuilt, "module": writeModule, "await-file": awaitFile,
+		},
 	})
 }
 
@@ -67,6 +73,18 @@ func needProgram(ts *testscript.TestScript, _ bool, args []string) {
 		if _, err := exec.LookPath(name); err != nil {
 			ts.Logf("this host has no %s", name)
 			ts.Fatalf("the script needs %s", name)
+		}
+	}
+}
+
+// awaitFile waits until a file is there and holds something: `await-file started`. It gives up where `call -until` does.
+func awaitFile(ts *testscript.TestScript, _ bool, args []string) {
+	for end := time.Now().Add(patience); ; time.Sleep(20 * time.Millisecond) {
+		if info, err := os.Stat(ts.MkAbs(args[0])); err == nil && info.Size() > 0 {
+			return
+		}
+		if time.Now().After(end) {
+			ts.Fatalf("after %v there is still nothing in %s", patience, args[0])
 		}
 	}
 }

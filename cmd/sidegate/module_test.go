@@ -20,12 +20,14 @@ import (
 //	NAME:SIGNATURE                exports a function of another type, that traps
 //	data=TEXT                     what body say says
 //	no-memory, no-abi             leaves an export out
+//	slow                          keeps the compiler busy for as long as a module may
 type tiny struct {
 	imports  []tinyFunction
 	exports  []tinyFunction
 	data     string
 	noMemory bool
 	noABI    bool
+	slow     bool
 }
 
 type tinyFunction struct{ name, signature, body string }
@@ -39,6 +41,8 @@ func parseTiny(words []string) (*tiny, error) {
 			m.noMemory = true
 		case word == "no-abi":
 			m.noABI = true
+		case word == "slow":
+			m.slow = true
 		case key == "data":
 			m.data = value
 		case key == "import":
@@ -105,6 +109,11 @@ func (m *tiny) binary() ([]byte, error) {
 		types = append(types, wasmType(f.signature))
 		code = append(code, wasmBytes(string(body)))
 	}
+	if m.slow {
+		for range 18 {
+			functions, code = append(functions, functions[0]), append(code, wasmBytes(slowBody))
+		}
+	}
 	if !m.noMemory {
 		exports = append(exports, append(wasmBytes("memory"), 2, 0))
 	}
@@ -113,6 +122,9 @@ func (m *tiny) binary() ([]byte, error) {
 		wasmSection(7, exports), wasmSection(10, code),
 		wasmSection(11, [][]byte{append([]byte{0, 0x41, 0, 0x0b}, wasmBytes(m.data)...)})), nil
 }
+
+// slowBody is a function without parameters, which traps: one block that can be left at 6000 places.
+var slowBody = "\x00\x02\x40" + strings.Repeat("\x41\x00\x0d\x00", 6000) + "\x0b\x00\x0b"
 
 func wasmBytes(s string) []byte { return append(binary.AppendUvarint(nil, uint64(len(s))), s...) }
 

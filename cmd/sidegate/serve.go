@@ -26,14 +26,18 @@ func newServeCommand() *cobra.Command {
 		Long: `Serve runs the gateway until it gets SIGTERM or SIGINT. It then takes no new work, gives running commands a grace,
 and closes the journal. SIGHUP reads policies, plugins and chains again, all of them or, where anything is wrong with one,
 none; they are also read again when a file of theirs changes.`,
-		Args: cobra.NoArgs,
-		RunE: func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), file) },
+		Args:        cobra.NoArgs,
+		Annotations: map[string]string{drains: "true"},
+		RunE:        func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), file) },
 	}
 	cmd.Flags().StringVar(&file, "config", defaultConfig, "configuration file")
 	return cmd
 }
 
 func serve(ctx context.Context, file string) error {
+	if err := daemon.Protect(); err != nil {
+		return err
+	}
 	c, err := config.Load(file, daemon.CheckStart)
 	if err != nil {
 		return configError(file, err)
@@ -49,7 +53,7 @@ func serve(ctx context.Context, file string) error {
 	}
 	served := make(chan struct{})
 	defer close(served)
-	go reloadOnHangup(d, log, hangups, served)
+	go reloadOnHangup(ctx, d, log, hangups, served)
 	return d.Serve(ctx)
 }
 
@@ -61,16 +65,19 @@ func configError(file string, err error) error {
 	return err
 }
 
-// reloadOnHangup reads policies, plugins and chains again at each SIGHUP, until served is closed.
-func reloadOnHangup(d *daemon.Daemon, log *slog.Logger, hangups <-chan os.Signal, served <-chan struct{}) {
+// reloadOnHangup reads policies, plugins and chains again at each SIGHUP, until served is closed. When ctx ends, so does what
+// is being read.
+func reloadOnHangup(ctx context.Context, d *daemon.Daemon, log *slog.Logger, hangups <-chan os.Signal, served <-chan struct{}) {
 	for {
 		select {
 		case <-hangups:
-			if err := d.Reload(context.Background()); err != nil {
+			switch err := d.Reload(ctx); {
+			case ctx.Err() != nil:
+			case err != nil:
 				log.Error("SIGHUP: the reload failed", "error", err)
-				continue
+			default:
+				log.Info("SIGHUP: plugins, chains and policies were reloaded")
 			}
-			log.Info("SIGHUP: plugins, chains and policies were reloaded")
 		case <-served:
 			return
 		}

@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 )
@@ -32,9 +33,11 @@ type Config struct {
 	TLS           TLS
 	Telemetry     Telemetry
 
-	file   string
-	lines  map[string]int
-	reread func() (*Config, error) // nil where there is no file
+	file string
+	// private are the files that hold secrets.
+	private []string
+	lines   map[string]int
+	reread  func() (*Config, error) // nil where there is no file
 }
 
 // Host is what policies are told about the machine.
@@ -127,6 +130,10 @@ type Telemetry struct {
 
 // File is the name of the file as it was given to [Load] or [Parse].
 func (c *Config) File() string { return c.file }
+
+// PrivateFiles are the absolute paths of the files that the configuration names and that hold secrets: those of clients and plugins, and TLS keys.
+// The slice belongs to the caller.
+func (c *Config) PrivateFiles() []string { return slices.Clone(c.private) }
 
 // Reread reads the file again as [Load] did, with the same checks. What [Parse] made has no file, and is returned as it
 // is.

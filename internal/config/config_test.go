@@ -51,7 +51,7 @@ func mustParse(t testing.TB, dir, text string) *Config {
 // values strips what depends on the file's text and the machine.
 func values(c *Config) Config {
 	v := *c
-	v.file, v.lines, v.Host.Name = "", nil, ""
+	v.file, v.lines, v.private, v.Host.Name = "", nil, nil, ""
 	return v
 }
 

@@ -20,6 +20,7 @@ type decoder struct {
 	secrets  map[string]string   // secret -> dotted key that named it
 	broken   map[string]bool     // keys that have a problem
 	around   map[string]bool     // keys that enclose one that has
+	private  []string            // files that others must not read
 }
 
 func newDecoder(dir string) *decoder {

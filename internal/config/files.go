@@ -79,6 +79,9 @@ func file(dst *string, forbidden privacy) value {
 		if err != nil {
 			return "", describe(err, s)
 		}
+		if forbidden == privateFile {
+			d.private = append(d.private, name)
+		}
 		return name, f.Close()
 	})
 }

@@ -76,7 +76,7 @@ func Parse(name, dir string, data []byte, checks ...Check) (*Config, error) {
 		sortProblems(d.problems)
 		return nil, &Error{File: name, Problems: slices.Clip(d.problems)}
 	}
-	c.file, c.lines = name, d.lines
+	c.file, c.lines, c.private = name, d.lines, d.private
 	return &c, nil
 }
 

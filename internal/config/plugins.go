@@ -23,7 +23,7 @@ type Plugin struct {
 
 // PluginLimits bound a call of a plugin; zero means the default of the guests' host.
 type PluginLimits struct {
-	Memory      int64 // bytes of an instance
+	Memory      int64 // bytes of an instance, of which whole pages of 64 KiB count
 	Fuel        int   // instructions
 	Deadline    time.Duration
 	Output      int64 // bytes of each output
@@ -68,6 +68,12 @@ type Expression struct {
 
 const maxPriority = 65535
 
+// What the guests' host asks for at least; internal/daemon has a test that the two agree.
+const (
+	leastMemory = 64 << 10 // a page of WebAssembly
+	leastModule = 8        // the header of a module
+)
+
 var digest = regexp.MustCompile(`^sha256:[0-9a-f]{64}$`)
 
 func plugin(p *Plugin) value {
@@ -79,13 +85,13 @@ func plugin(p *Plugin) value {
 		field{name: "digest", value: text(&p.Digest, orEmpty(checkDigest))},
 		field{name: "priority", value: integer(&p.Priority, 0, maxPriority)},
 		field{name: "limits", value: mapping(
-			field{name: "memory", value: size(&p.Limits.Memory, 4<<30)},
+			field{name: "memory", value: sizeFrom(&p.Limits.Memory, leastMemory, 4<<30)},
 			field{name: "fuel", value: integer(&p.Limits.Fuel, 1, 1<<50)},
 			field{name: "deadline", value: duration(&p.Limits.Deadline, time.Millisecond, time.Minute)},
 			field{name: "output", value: size(&p.Limits.Output, maxOutput)},
 			field{name: "log", value: size(&p.Limits.Log, 1<<20)},
 			field{name: "concurrency", value: integer(&p.Limits.Concurrency, 1, 1024)},
-			field{name: "module", value: size(&p.Limits.Module, 64<<20)},
+			field{name: "module", value: sizeFrom(&p.Limits.Module, leastModule, 64<<20)},
 		)},
 		field{name: "failure", value: choice(&p.Failure, "deny", "skip")},
 		field{name: "state", value: choice(&p.State, "reset", "persistent")},

@@ -103,19 +103,27 @@ func positive(dst *float64, most float64) value {
 	})
 }
 
-// size is a number of bytes from 1 to most: a plain integer, or a number with a
-// unit, of which KiB is 1024 bytes and kB is 1000.
-func size(dst *int64, most int64) value {
+// size is a number of bytes from 1 to most.
+func size(dst *int64, most int64) value { return sizeFrom(dst, 1, most) }
+
+// sizeFrom is a number of bytes from least to most: a plain integer, or a number with
+// a unit, of which KiB is 1024 bytes and kB is 1000.
+func sizeFrom(dst *int64, least, most int64) value {
 	return scalar("a size", dst, func(_ *decoder, n *yaml.Node) (int64, error) {
 		if !plainInteger.MatchString(n.Value) && !plainSize.MatchString(n.Value) {
 			return 0, fmt.Errorf("must be a size such as 64KiB or 1MiB, or a number of bytes, not %s", quote(n.Value))
 		}
 		b, err := humanize.ParseBytes(n.Value)
-		if err != nil || b < 1 || b > uint64(most) {
-			return 0, fmt.Errorf("must be from 1B to %s, not %s", strings.ReplaceAll(humanize.IBytes(uint64(most)), " ", ""), quote(n.Value))
+		if err != nil || b < uint64(least) || b > uint64(most) {
+			return 0, fmt.Errorf("must be from %s to %s, not %s", shortSize(least), shortSize(most), quote(n.Value))
 		}
 		return int64(b), nil
 	})
+}
+
+// shortSize formats as sizes are written in the file: 64KiB, not 64 KiB, and 1MiB, not 1.0 MiB.
+func shortSize(b int64) string {
+	return strings.NewReplacer(".0 ", "", " ", "").Replace(humanize.IBytes(uint64(b)))
 }
 
 // duration is a time in Go's notation, from least to most.

@@ -74,6 +74,7 @@ func (d *decoder) readSecret(n *yaml.Node) ([]byte, error) {
 	if err != nil {
 		return nil, describe(err, s)
 	}
+	d.private = append(d.private, name)
 	return b, nil
 }
 

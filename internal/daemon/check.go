@@ -7,6 +7,8 @@ import (
 	"os"
 	"os/user"
 	"path/filepath"
+	"slices"
+	"strings"
 
 	"golang.org/x/sys/unix"
 
@@ -17,9 +19,12 @@ import (
 
 var _ config.Check = CheckStart
 
+// Inspect finds out what this host can hold the commands of a gateway with this configuration with. It starts some children, and changes nothing.
+func Inspect(c *config.Config) (executor.Report, error) { return executor.Inspect(runnerConfig(c)) }
+
 // Check looks for what a valid configuration asks of this host and would not get: what keeps a gateway from starting, and
 // what would make it refuse every call. It changes nothing. Each problem names the line of the configuration.
-func Check(ctx context.Context, c *config.Config) []string {
+func Check(ctx context.Context, c *config.Config, host executor.Report) []string {
 	var problems []string
 	report := func(key string, err error) {
 		if err != nil {
@@ -27,9 +32,8 @@ func Check(ctx context.Context, c *config.Config) []string {
 		}
 	}
 	CheckStart(c, report)
-	report("executor.profile", profileProblem(c.Executor.Profile))
-	_, err := os.Stat(c.Executor.Shell)
-	report("executor.shell", err)
+	report("executor.profile", profileProblem(c, host))
+	report("executor.shell", shellProblem(c.Executor))
 	report("state_dir", stateProblem(c.StateDir))
 	if _, err := observationOf(c.Policy); err != nil {
 		report("policy.observe_obligations", errors.Unwrap(err))
@@ -44,7 +48,7 @@ func Check(ctx context.Context, c *config.Config) []string {
 func CheckStart(c *config.Config, report func(key string, err error)) {
 	for i, pattern := range c.Callbacks.Allow {
 		if _, err := callback.NewAllowlist([]string{pattern}); err != nil {
-			report(fmt.Sprintf("callbacks.allow[%d]", i), errors.Unwrap(err))
+			report(fmt.Sprintf("callbacks.allow[%d]", i), patternProblem(err))
 		}
 	}
 	checkPlugins(c, report)
@@ -55,16 +59,32 @@ func CheckStart(c *config.Config, report func(key string, err error)) {
 		}
 		if name != "" {
 			_, err := user.Lookup(name)
-			report(key, err)
+			report(key, toMend(err, "create it (useradd --system), or name a user of this host"))
 		}
 	}
 }
 
-func profileProblem(profile string) error {
-	for _, s := range executor.Profiles() {
-		if string(s.Profile) == profile && !s.Available {
-			return fmt.Errorf("this host cannot enforce the profile %s, so every call that does not ask for another is refused", profile)
+// profileProblem tells whether the host lacks something of the default profile's floor.
+func profileProblem(c *config.Config, host executor.Report) error {
+	for _, s := range host.Profiles {
+		if string(s.Profile) == c.Executor.Profile && !s.Available {
+			return fmt.Errorf("this host cannot enforce the profile %s, so every call that does not ask for another is refused: it lacks %s",
+				s.Profile, strings.Join(s.Missing, ", "))
 		}
+	}
+	return nil
+}
+
+// shellProblem tells whether mode shell would find no shell, or one for which the analysis is not made.
+func shellProblem(e config.Executor) error {
+	if !slices.Contains(e.Allow.Modes, "shell") {
+		return nil
+	}
+	if _, err := os.Stat(e.Shell); err != nil {
+		return toMend(err, "name a shell that is installed, or take shell out of executor.allow.modes")
+	}
+	if filepath.Base(e.Shell) != "bash" {
+		return fmt.Errorf("%s is not bash: commands are analyzed as bash reads them, and another shell may run something else", e.Shell)
 	}
 	return nil
 }
@@ -75,10 +95,10 @@ func stateProblem(dir string) error {
 		info, err := os.Stat(dir)
 		switch {
 		case err == nil && !info.IsDir():
-			return fmt.Errorf("%s is not a directory", dir)
+			return fmt.Errorf("%s is not a directory; name another, or move it away", dir)
 		case err == nil:
 			if err := unix.Access(dir, unix.W_OK|unix.X_OK); err != nil {
-				return fmt.Errorf("%s cannot be written: %w", dir, err)
+				return toMend(fmt.Errorf("%s cannot be written: %w", dir, err), "run this as the gateway's user, or give that one the directory (chown)")
 			}
 			return nil
 		case !errors.Is(err, os.ErrNotExist):

@@ -101,7 +101,7 @@ func checkServices(options map[string]any, report func(key string, err error)) {
 			if err == nil && !x509.NewCertPool().AppendCertsFromPEM(content) {
 				err = fmt.Errorf("%s holds no certificate in PEM form", file)
 			}
-			report(at+".tls.ca_cert", err)
+			report(at+".tls.ca_cert", toMend(err, "name the file of the authority that the server's certificate is from"))
 		}
 		credentials := member(service, "credentials")
 		if file, ok := member(credentials, "bearer")["token_path"].(string); ok {
@@ -109,13 +109,13 @@ func checkServices(options map[string]any, report func(key string, err error)) {
 			if err == nil && strings.TrimSpace(string(content)) == "" {
 				err = fmt.Errorf("%s is empty", file)
 			}
-			report(at+".credentials.bearer.token_path", err)
+			report(at+".credentials.bearer.token_path", toMend(err, "name the file that holds the token"))
 		}
 		if pair := member(credentials, "client_tls"); pair != nil {
 			cert, _ := pair["cert"].(string)
 			key, _ := pair["private_key"].(string)
 			_, err := tls.LoadX509KeyPair(cert, key)
-			report(at+".credentials.client_tls", err)
+			report(at+".credentials.client_tls", toMend(err, "name a certificate in cert and its key in private_key, both in PEM form"))
 		}
 	}
 }
@@ -149,7 +149,7 @@ func keyProblem(block *pem.Block, algorithm string) error {
 		key, err = x509.ParsePKIXPublicKey(block.Bytes)
 	}
 	if err != nil {
-		return err
+		return fmt.Errorf("it is no public key that can be read (%w): put the one here that `openssl pkey -pubout` prints", err)
 	}
 	_, isRSA := key.(*rsa.PublicKey)
 	_, isECDSA := key.(*ecdsa.PublicKey)
@@ -164,4 +164,12 @@ func orDefault(algorithm string) string {
 		return "RS256, the default"
 	}
 	return algorithm
+}
+
+// toMend adds to an error what there is to do, and leaves nil as it is.
+func toMend(err error, how string) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("%w; %s", err, how)
 }

@@ -86,7 +86,6 @@ func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger) (
 	if d.gateway, err = gateway.New(parts); err != nil {
 		return nil, err
 	}
-	d.warnOfMissing(parts.Bounds.Profile)
 	// First the addresses, then the jobs of an earlier process: what cannot listen must not start commands either.
 	if err := d.listen(c); err != nil {
 		return nil, err

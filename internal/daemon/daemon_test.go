@@ -22,10 +22,11 @@ const testSecret = "a secret of the tests"
 // allowAll is the policy of tests that are not about policies.
 const allowAll = `package sidegate
 
-decision := {"allow": true, "grants": ["test"], "reasons": [], "obligations": {}}
+decision := {"allow": true, "grants": ["test"], "reasons": [], "obligations": {"filesystem": {"read": ["/"], "write": ["/"]}}}
 `
 
-// site is a place for a gateway: a configuration, a policy and a state directory.
+// site is a place for a gateway: a configuration, a policy and a state directory. Commands write below out: beside what belongs to the gateway they cannot
+// make files.
 type site struct {
 	dir  string
 	yaml string
@@ -35,6 +36,9 @@ type site struct {
 func newSite(t *testing.T, stateDir, extra string) site {
 	t.Helper()
 	dir := t.TempDir()
+	if err := os.Mkdir(filepath.Join(dir, "out"), 0o755); err != nil {
+		t.Fatal(err)
+	}
 	write(t, filepath.Join(dir, "secret"), testSecret+"\n", 0o600)
 	write(t, filepath.Join(dir, "policies", "sidegate", "decision.rego"), allowAll, 0o644)
 	return site{dir: dir, yaml: fmt.Sprintf(`
@@ -159,14 +163,14 @@ func (s site) background(t *testing.T, url string, body any) <-chan answer {
 
 // untilReleased is a command that creates the file begun and runs until there is a file release.
 func (s site) untilReleased() string {
-	return fmt.Sprintf("sh -c 'touch %[1]s/begun; until [ -e %[1]s/release ]; do sleep 0.01; done'", s.dir)
+	return fmt.Sprintf("sh -c 'touch %[1]s/begun; until [ -e %[1]s/release ]; do sleep 0.01; done'", filepath.Join(s.dir, "out"))
 }
 
 // await waits until the site holds the file.
 func (s site) await(t *testing.T, name string) {
 	t.Helper()
 	eventually(t, name+" exists", func() bool {
-		_, err := os.Stat(filepath.Join(s.dir, name))
+		_, err := os.Stat(filepath.Join(s.dir, "out", name))
 		return err == nil
 	})
 }

@@ -64,7 +64,7 @@ type Explainer struct {
 // configuration it takes host, executor, callbacks and policy. Remote bundles are those that a gateway keeps in its state
 // directory, held to the same rules as at its start; one that is not there is an *UnkeptError.
 func NewExplainer(ctx context.Context, c *config.Config, from PolicySources) (*Explainer, error) {
-	analyzer, err := shell.New(shell.Config{Path: strings.Split(c.Executor.Path, ":")})
+	analyzer, err := shell.New(shell.Config{Path: strings.Split(c.Executor.Path, ":"), Shell: c.Executor.Shell})
 	if err != nil {
 		return nil, err
 	}
@@ -76,8 +76,12 @@ func NewExplainer(ctx context.Context, c *config.Config, from PolicySources) (*E
 	if err != nil {
 		return nil, err
 	}
+	host, err := Inspect(c)
+	if err != nil {
+		return nil, fmt.Errorf("what this host can enforce is not known: %w", err)
+	}
 	e := &Explainer{explain: gateway.Explainer{
-		Analyzer: analyzer, Bounds: boundsOf(c.Executor), Callbacks: allowed, Host: hostOf(c.Host), Observe: observe,
+		Analyzer: analyzer, Bounds: boundsOf(c.Executor), Callbacks: allowed, Host: hostOf(c.Host, host.Profiles), Observe: observe,
 	}}
 	if err := e.load(ctx, c, from); err != nil {
 		return nil, errors.Join(err, e.kept.remove())
@@ -208,18 +212,18 @@ func observationOf(p config.Policy) (*gateway.Observation, error) {
 // boundsOf is what a configuration permits of jobs.
 func boundsOf(e config.Executor) gateway.Bounds {
 	return gateway.Bounds{
-		Path: e.Path, Timeout: e.Timeout, MaxTimeout: e.MaxTimeout, MaxOutput: e.MaxOutput, Profile: e.Profile, User: e.User,
+		Path: e.Path, Shell: e.Shell, Timeout: e.Timeout, MaxTimeout: e.MaxTimeout, MaxOutput: e.MaxOutput, Profile: e.Profile, User: e.User,
 		Profiles: e.Allow.Profiles, Modes: e.Allow.Modes, RunAs: e.Allow.RunAs, Env: e.Allow.Env, BestEffort: e.Allow.BestEffort,
 	}
 }
 
 // hostOf is what policies are told about this host.
-func hostOf(h config.Host) policy.Host {
+func hostOf(h config.Host, profiles []executor.Support) policy.Host {
 	host := policy.Host{Name: h.Name, Labels: h.Labels, Sandbox: map[string]bool{}}
 	if host.Name == "" {
 		host.Name, _ = os.Hostname() // a default configuration was never loaded, so it has no name yet
 	}
-	for _, s := range executor.Profiles() {
+	for _, s := range profiles {
 		host.Sandbox[string(s.Profile)] = s.Available
 	}
 	return host

@@ -15,6 +15,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/internal/config"
 	"github.com/sidegate/sidegate/policy"
 	"github.com/sidegate/sidegate/policy/authoring"
@@ -102,7 +103,7 @@ func TestExplainByKeptBundle(t *testing.T) {
 	if _, err := NewExplainer(t.Context(), k.config, PolicySources{}); !errors.As(err, &unkept) || unkept.Names[0] != "site" {
 		t.Fatalf("error %v", err)
 	}
-	if problems := Check(t.Context(), k.config); len(problems) > 0 {
+	if problems := Check(t.Context(), k.config, executor.Report{}); len(problems) > 0 {
 		t.Errorf("problems %v", problems)
 	}
 	k.keep(t, "7", true)
@@ -122,7 +123,7 @@ func TestExplainByKeptBundle(t *testing.T) {
 	if _, err := os.Stat(copied); !errors.Is(err, fs.ErrNotExist) {
 		t.Errorf("the copy is left over: %v", err)
 	}
-	if problems := Check(t.Context(), k.config); len(problems) > 0 {
+	if problems := Check(t.Context(), k.config, executor.Report{}); len(problems) > 0 {
 		t.Errorf("problems %v", problems)
 	}
 	if after := k.files(t); after != before {
@@ -139,7 +140,7 @@ func TestExplainRefusesWhatAGatewayRefuses(t *testing.T) {
 		if _, err := NewExplainer(t.Context(), k.config, PolicySources{}); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("error %v, want %q", err, want)
 		}
-		problems := Check(t.Context(), k.config)
+		problems := Check(t.Context(), k.config, executor.Report{})
 		if len(problems) != 1 || !strings.Contains(problems[0], want) || !strings.HasPrefix(problems[0], "sidegate.yaml:9: policy.opa.bundles.site: ") {
 			t.Errorf("problems %v, want %q", problems, want)
 		}

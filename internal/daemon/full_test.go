@@ -33,7 +33,7 @@ func TestFullDisk(t *testing.T) {
 
 	filler := filepath.Join(disk, "filler")
 	write(t, filler, strings.Repeat("x", 60<<20), 0o600)
-	ran := filepath.Join(s.dir, "ran")
+	ran := filepath.Join(s.dir, "out", "ran")
 	order := map[string]string{"command": "touch " + ran}
 	nonce := auth.NewNonce()
 	call := func() answer {

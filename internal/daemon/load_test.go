@@ -25,7 +25,7 @@ func TestThousandCalls(t *testing.T) {
 	descriptors := openDescriptors(t)
 	s := newSite(t, filepath.Join(t.TempDir(), "state"), "")
 	_, url, stop := s.start(t)
-	ran := filepath.Join(s.dir, "ran")
+	ran := filepath.Join(s.dir, "out", "ran")
 	client := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: concurrency}}
 
 	work := make(chan int)

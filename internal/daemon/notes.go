@@ -10,10 +10,12 @@ import (
 	"time"
 
 	"github.com/sidegate/sidegate/internal/config"
+	"github.com/sidegate/sidegate/wasm"
 )
 
 // Notes tells what is allowed in a configuration and should be known to whoever relies on it: that policies are not
-// enforced, that they come unsigned or may go back, and that they are not here yet.
+// enforced, that they come unsigned or may go back, and that they are not here yet; which plugins and selectors do most
+// likely not what was meant.
 func Notes(c *config.Config, now time.Time) []string {
 	var notes []string
 	note := func(key, format string, args ...any) {
@@ -42,7 +44,19 @@ func Notes(c *config.Config, now time.Time) []string {
 	if names := c.Policy.AllowRollback; len(names) > 0 {
 		note("policy.allow_rollback", "%s may go back to an older revision; take the name out once that is done", strings.Join(names, ", "))
 	}
+	for _, warning := range pluginSet(c).Warnings(callersOf(c)) {
+		note(warning.Key, "%s", warning.Message)
+	}
 	return notes
+}
+
+// callersOf are the clients of a configuration as selectors see them.
+func callersOf(c *config.Config) []wasm.Subject {
+	callers := make([]wasm.Subject, len(c.Clients))
+	for i, client := range c.Clients {
+		callers[i] = wasm.Subject{Client: client.Name, ClientLabels: client.Labels, Host: c.Host.Name, HostLabels: c.Host.Labels}
+	}
+	return callers
 }
 
 // persistence is where a gateway keeps remote bundles.

@@ -21,7 +21,7 @@ import (
 // parts builds what the gateway is made of, all but the callbacks.
 func (d *Daemon) parts(c *config.Config) (gateway.Config, error) {
 	none := gateway.Config{}
-	analyzer, err := shell.New(shell.Config{Path: strings.Split(c.Executor.Path, ":")})
+	analyzer, err := shell.New(shell.Config{Path: strings.Split(c.Executor.Path, ":"), Shell: c.Executor.Shell})
 	if err != nil {
 		return none, err
 	}
@@ -29,6 +29,8 @@ func (d *Daemon) parts(c *config.Config) (gateway.Config, error) {
 	if err != nil {
 		return none, err
 	}
+	d.closers = append(d.closers, runner.Close)
+	d.reportSandbox(runner.Report(), c.Executor.Profile)
 	queue, err := jobs.New(jobs.Config{Concurrency: c.Executor.Concurrency, Length: c.Executor.Queue, Logger: d.log})
 	if err != nil {
 		return none, err
@@ -37,7 +39,7 @@ func (d *Daemon) parts(c *config.Config) (gateway.Config, error) {
 		Verifier: d.verifier, Analyzer: analyzer, Policy: d.policy, Runner: runner, Journal: d.journal, Queue: queue,
 		Bounds: boundsOf(c.Executor),
 		Limits: gateway.Limits{Body: c.Limits.Body, Rate: c.Limits.Rate, Burst: c.Limits.Burst},
-		Host:   hostOf(c.Host),
+		Host:   hostOf(c.Host, runner.Profiles()),
 		Log:    d.log,
 	}, nil
 }
@@ -54,7 +56,18 @@ func newRunner(c *config.Config, log *slog.Logger) (*executor.Runner, error) {
 	if err != nil {
 		return nil, err
 	}
-	return executor.New(executor.Config{WorkRoot: filepath.Join(state, "work"), User: c.Executor.User, Logger: log})
+	settings := runnerConfig(c)
+	settings.WorkRoot, settings.Logger = filepath.Join(state, "work"), log
+	return executor.New(settings)
+}
+
+// runnerConfig is what the configuration says of running commands. What the gateway lives on is kept from every command, whatever a policy grants.
+func runnerConfig(c *config.Config) executor.Config {
+	own := append(c.PrivateFiles(), c.StateDir)
+	if file, err := filepath.Abs(c.File()); err == nil {
+		own = append(own, file)
+	}
+	return executor.Config{User: c.Executor.User, Protected: own, Concurrency: c.Executor.Concurrency}
 }
 
 // startCallbacks builds the delivery of callbacks: out of the journal, through the dial guard.
@@ -101,12 +114,16 @@ func (d *Daemon) observation(c *config.Config) (*gateway.Observation, error) {
 	return observation, nil
 }
 
-// warnOfMissing says at every start what the default profile promises and this version does not hold yet.
-func (d *Daemon) warnOfMissing(profile string) {
-	for _, s := range executor.Profiles() {
-		if string(s.Profile) == profile && len(s.Missing) > 0 {
-			d.log.Warn("commands run without a kernel sandbox: every reply lists what is missing; see `sidegate doctor`",
-				"profile", s.Profile, "missing", s.Missing)
+// reportSandbox says at every start how commands are held, and what the default profile promises and this host does not have.
+func (d *Daemon) reportSandbox(r executor.Report, profile string) {
+	d.log.Info("sandbox", "profile", profile, "child", r.Way, "landlock", r.Landlock)
+	for _, s := range r.Profiles {
+		if string(s.Profile) != profile {
+			continue
+		}
+		for _, feature := range s.Missing {
+			d.log.Warn("the sandbox of the default profile lacks a feature on this host; see `sidegate doctor`",
+				"profile", profile, "feature", feature, "reason", s.Reasons[feature], "available", s.Available)
 		}
 	}
 }

@@ -59,7 +59,7 @@ func newPluginHost(c *config.Config, guard *egress.Guard, log *slog.Logger) (*wa
 func destinations(patterns []string) (func(url string) error, error) {
 	list, err := callback.NewAllowlist(patterns)
 	if err != nil {
-		return nil, err
+		return nil, patternProblem(err)
 	}
 	return func(url string) error {
 		d, err := callback.ParseDestination(url)
@@ -71,6 +71,12 @@ func destinations(patterns []string) (func(url string) error, error) {
 		}
 		return nil
 	}, nil
+}
+
+// patternProblem is what [callback.NewAllowlist] finds wrong with the one pattern that it was given, without the place of
+// that one, which its key tells. The pattern itself is not repeated: somebody may have written a password into it.
+func patternProblem(err error) error {
+	return fmt.Errorf("%w; a pattern is a URL such as http://127.0.0.1:9000/verify, with * for anything in its path, as in http://127.0.0.1:9000/*", errors.Unwrap(err))
 }
 
 // pluginSet is the configuration of plugins in the words of their host.
@@ -113,7 +119,7 @@ func checkPlugins(c *config.Config, report func(key string, err error)) {
 		report("plugins", err)
 		return
 	}
-	reportSet(host.Check(pluginSet(c)), report)
+	reportSet(c, host.Check(pluginSet(c)), report)
 }
 
 // checkModules reports what keeps the modules of a configuration from being loaded. They are compiled as at a start, and
@@ -131,7 +137,7 @@ func checkModules(ctx context.Context, c *config.Config, report func(key string,
 	}
 	prepared, err := host.Prepare(ctx, set)
 	if err != nil {
-		reportSet(err, report)
+		reportSet(c, err, report)
 		return
 	}
 	prepared.Discard()
@@ -142,11 +148,15 @@ func fetchNothing(*http.Request) (*http.Response, error) {
 }
 
 // reportSet reports each problem of a set at its own key.
-func reportSet(err error, report func(key string, err error)) {
+func reportSet(c *config.Config, err error, report func(key string, err error)) {
 	var set *wasm.SetError
 	switch {
 	case errors.As(err, &set):
 		for _, p := range set.Problems {
+			if r := refusalOf(c, p); r != nil {
+				report(p.Key, r)
+				continue
+			}
 			report(p.Key, errors.New(p.Message))
 		}
 	case err != nil:
@@ -154,13 +164,27 @@ func reportSet(err error, report func(key string, err error)) {
 	}
 }
 
+// setProblems is what is wrong with the plugins of a configuration, and where that stands in its file.
+type setProblems struct {
+	error        // for who runs the gateway
+	public error // the same without the words of plugins
+}
+
+func (e *setProblems) Unwrap() error { return e.error }
+
 // positioned adds to the problems of a set where they stand in the configuration's file.
 func positioned(c *config.Config, err error) error {
-	var problems []error
-	reportSet(err, func(key string, err error) {
-		problems = append(problems, fmt.Errorf("%s: %s: %w", c.Position(key), key, err))
+	var told, public []error
+	reportSet(c, err, func(key string, err error) {
+		at := c.Position(key) + ": " + key
+		told = append(told, fmt.Errorf("%s: %w", at, err))
+		var refused *refusal
+		if errors.As(err, &refused) {
+			err = refused.withoutWords()
+		}
+		public = append(public, fmt.Errorf("%s: %w", at, err))
 	})
-	return errors.Join(problems...)
+	return &setProblems{errors.Join(told...), errors.Join(public...)}
 }
 
 // Stages are the steps of each phase under a configuration, in their order.

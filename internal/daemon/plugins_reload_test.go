@@ -50,7 +50,7 @@ func TestReloadIsAllOrNothing(t *testing.T) {
 		{"no file", func() { h.configure(t, "none.wasm", echo("two")) }, func() string { return line("path: none") + "plugins[0].path" }},
 		{"refused by the plugin", func() { h.configure(t, "p.wasm", "!not like this") },
 			func() string {
-				return line("config: \"!") + "plugin_configs[0].config: plugin p refuses its configuration: not like this"
+				return line("config: \"!") + "plugin_configs[0].config: plugin p refuses its configuration, in its own words: \"not like this\""
 			}},
 		{"writable by everybody", func() {
 			h.writeModule(t, filepath.Join(h.dir, "open.wasm"))
@@ -228,7 +228,7 @@ func TestStartsOnlyWithItsPlugins(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := New(t.Context(), c, Build{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "plugin_configs[0].config: plugin p refuses its configuration: no") || !strings.HasPrefix(err.Error(), h.file+":") {
+	if _, err := New(t.Context(), c, Build{}, slog.New(slog.DiscardHandler)); err == nil || !strings.Contains(err.Error(), "plugin_configs[0].config: plugin p refuses its configuration, in its own words: \"no\"") || !strings.HasPrefix(err.Error(), h.file+":") {
 		t.Errorf("the error is %v", err)
 	}
 	goleak.VerifyNone(t, leaks)

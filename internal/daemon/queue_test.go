@@ -21,7 +21,7 @@ func TestWaitingJobIsDecidedAgain(t *testing.T) {
 	defer stop()
 	first := s.background(t, url, map[string]any{"command": s.untilReleased()})
 	s.await(t, "begun")
-	second := s.background(t, url, map[string]any{"command": "touch " + filepath.Join(s.dir, "second")})
+	second := s.background(t, url, map[string]any{"command": "touch " + filepath.Join(s.dir, "out", "second")})
 	eventually(t, "the second waits", func() bool {
 		return slices.ContainsFunc(d.gateway.Ready(t.Context()), func(c gateway.Check) bool { return c.Detail == "1 running, 1 waiting" })
 	})
@@ -32,7 +32,7 @@ func TestWaitingJobIsDecidedAgain(t *testing.T) {
 	write(t, filepath.Join(s.dir, "policies", "sidegate", "decision.rego"),
 		"package sidegate\n\ndecision := {\"allow\": false, \"grants\": [], \"reasons\": [\"closed for today\"], \"obligations\": {}}\n", 0o644)
 	eventually(t, "the edit is used", func() bool { return s.call(t, url, map[string]any{"command": "true"}).Status == http.StatusForbidden })
-	write(t, filepath.Join(s.dir, "release"), "", 0o644)
+	write(t, filepath.Join(s.dir, "out", "release"), "", 0o644)
 
 	if a := <-first; a.Status != http.StatusOK || a.Data.Status != "exited" {
 		t.Errorf("the first call answered %+v", a)
@@ -41,7 +41,7 @@ func TestWaitingJobIsDecidedAgain(t *testing.T) {
 	if a.Status != http.StatusOK || a.Data.Status != "failed" || !strings.Contains(a.Data.Stderr, "closed for today") {
 		t.Errorf("the second call answered %+v", a)
 	}
-	if _, err := os.Stat(filepath.Join(s.dir, "second")); err == nil {
+	if _, err := os.Stat(filepath.Join(s.dir, "out", "second")); err == nil {
 		t.Error("the waiting command ran although the policy denies it now")
 	}
 }
@@ -50,7 +50,7 @@ func TestWaitingJobIsDecidedAgain(t *testing.T) {
 func TestDisconnectKills(t *testing.T) {
 	s := newSite(t, filepath.Join(t.TempDir(), "state"), "")
 	write(t, filepath.Join(s.dir, "policies", "sidegate", "decision.rego"),
-		strings.Replace(allowAll, `"obligations": {}`, `"obligations": {"on_disconnect": "kill"}`, 1), 0o644)
+		strings.Replace(allowAll, `"obligations": {`, `"obligations": {"on_disconnect": "kill", `, 1), 0o644)
 	_, url, stop := s.start(t)
 	defer stop()
 	ctx, leave := context.WithCancel(t.Context())

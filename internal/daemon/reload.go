@@ -2,6 +2,7 @@ package daemon
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"reflect"
 	"regexp"
@@ -19,17 +20,26 @@ var camel = regexp.MustCompile(`([a-z])([A-Z])`)
 
 // Reload reads the configuration and the policies again, and brings new plugins, chains and policies into force: all of
 // them, or, where anything is wrong with one, none, and what was in force stays. Requests that are under way end with the
-// plugins they began with.
+// plugins they began with. When ctx ends nothing is waited for: a module that is being compiled is given up.
 func (d *Daemon) Reload(ctx context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	err := d.reload(ctx)
 	d.reloadFailed = err != nil
-	if err != nil {
-		err = fmt.Errorf("nothing was reloaded, and what was in force stays: %w", err)
+	public := err
+	var set *setProblems
+	if errors.As(err, &set) {
+		public = set.public
 	}
-	d.gateway.SetReloadProblem(err)
-	return err
+	d.gateway.SetReloadProblem(notReloaded(public))
+	return notReloaded(err)
+}
+
+func notReloaded(err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("nothing was reloaded, and what was in force stays: %w", err)
 }
 
 func (d *Daemon) reload(ctx context.Context) error {

@@ -37,10 +37,11 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 // closed. It returns nil after an orderly end.
 func (d *Daemon) Serve(ctx context.Context) error {
 	background, stop := context.WithCancel(context.Background())
+	watching, stopWatching := context.WithCancel(ctx) // what is reloaded when the end has come is for nobody
 	var work errgroup.Group
 	work.Go(func() error { return d.delivery.Run(background) })
 	work.Go(func() error { d.tidy(background); return nil })
-	work.Go(func() error { d.watchFiles(background); return nil })
+	work.Go(func() error { d.watchFiles(watching); return nil })
 
 	broken := make(chan error, len(d.servers))
 	for i, server := range d.servers {
@@ -59,6 +60,7 @@ func (d *Daemon) Serve(ctx context.Context) error {
 	case err = <-broken:
 		d.log.Error("a listener failed", "error", err)
 	}
+	stopWatching()
 	d.drain()
 	stop()
 	return errors.Join(err, work.Wait(), d.close())

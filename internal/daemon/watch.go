@@ -38,6 +38,8 @@ func (d *Daemon) watchFiles(ctx context.Context) {
 			return
 		}
 		switch err := d.Reload(ctx); {
+		case ctx.Err() != nil:
+			return
 		case err == nil:
 			told = ""
 			d.log.Info("a file changed: plugins, chains and policies were reloaded")

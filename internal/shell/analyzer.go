@@ -13,11 +13,15 @@ type Config struct {
 	// order. It is the gateway's own, never a request's. Each must be absolute.
 	// An empty list resolves no bare name.
 	Path []string
+	// Shell is the absolute path of the bash that runs what needs a shell; ""
+	// where there is none.
+	Shell string
 }
 
 // Analyzer analyzes command strings. It is safe for concurrent use.
 type Analyzer struct {
-	path []string
+	path  []string
+	shell string
 }
 
 // New validates c and returns an Analyzer that keeps no reference to it.
@@ -28,8 +32,20 @@ func New(c Config) (*Analyzer, error) {
 			errs = append(errs, fmt.Errorf("shell: PATH directory %q is not absolute", dir))
 		}
 	}
+	if c.Shell != "" && !filepath.IsAbs(c.Shell) {
+		errs = append(errs, fmt.Errorf("shell: the path of the shell, %q, is not absolute", c.Shell))
+	}
 	if err := errors.Join(errs...); err != nil {
 		return nil, err
 	}
-	return &Analyzer{path: slices.Clone(c.Path)}, nil
+	return &Analyzer{path: slices.Clone(c.Path), shell: c.Shell}, nil
+}
+
+// Shell identifies the file at Config.Shell as it is now. It returns nil where
+// there is no executable regular file.
+func (a *Analyzer) Shell() *Program {
+	if a.shell == "" {
+		return nil
+	}
+	return openProgram(a.shell)
 }

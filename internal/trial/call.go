@@ -78,12 +78,7 @@ func (g *Gateway) Sign(o Order) (Signed, error) {
 
 // Send sends a signed call.
 func (g *Gateway) Send(ctx context.Context, client *http.Client, s Signed) (*Answer, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.URL+"/shell", bytes.NewReader(s.body))
-	if err != nil {
-		return nil, err
-	}
-	req.Header = s.header.Clone()
-	resp, err := client.Do(req)
+	resp, err := g.Post(ctx, client, s)
 	if err != nil {
 		return nil, err
 	}
@@ -93,4 +88,14 @@ func (g *Gateway) Send(ctx context.Context, client *http.Client, s Signed) (*Ans
 		return nil, fmt.Errorf("the reply is not JSON: %w", err)
 	}
 	return a, nil
+}
+
+// Post sends a signed call and leaves the reply to be read. The caller closes its body.
+func (g *Gateway) Post(ctx context.Context, client *http.Client, s Signed) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.URL+"/shell", bytes.NewReader(s.body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header = s.header.Clone()
+	return client.Do(req)
 }

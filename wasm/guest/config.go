@@ -1,9 +1,11 @@
 package guest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"log/slog"
+	"time"
 )
 
 // A Phase is the point of a request's way at which a plugin is called.
@@ -58,6 +60,10 @@ type Config struct {
 	// CacheDir keeps the compiled modules of all plugins: native code, so it is created with
 	// mode 0700, and refused if another user owns it or could write to it. "" compiles each time.
 	CacheDir string
+	// CompileTime is how long Load waits at most for a module to be compiled. What is known to take the
+	// compiler long is refused by wasm/meter: this is for what is not known, and for slow hosts.
+	// Default 1 minute.
+	CompileTime time.Duration
 }
 
 func (c Config) validate() (Config, error) {
@@ -67,6 +73,10 @@ func (c Config) validate() (Config, error) {
 	if wrong := c.Limits.Check(); wrong != nil {
 		return c, wrong[0]
 	}
+	if c.CompileTime < 0 {
+		return c, errors.New("guest: CompileTime must not be negative")
+	}
+	c.CompileTime = cmp.Or(c.CompileTime, defaultCompileTime)
 	c.Limits = c.Limits.withDefaults()
 	return c, nil
 }

@@ -27,6 +27,8 @@ const (
 var (
 	// ErrPhase: the plugin does not export the phase it is called for.
 	ErrPhase = errors.New("guest: the plugin has no such phase")
+	// ErrGivenUp: a module was not compiled within the time that there was for it.
+	ErrGivenUp = errors.New("guest: compiling was given up")
 	// ErrClosed: the plugin has been closed.
 	ErrClosed = errors.New("guest: the plugin is closed")
 	// ErrFetchRefused is what a Fetch function wraps when it does not allow the destination or

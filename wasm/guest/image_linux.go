@@ -144,6 +144,10 @@ var pagemap = sync.OnceValue(func() *os.File {
 	return f
 })
 
+// KeepPageTable opens the table of this process's pages, which a process that may not be traced cannot do. Without it the memories of plugins are put back whole,
+// which is correct and slower.
+func KeepPageTable() { pagemap() }
+
 // close gives up the file. Memories that it is mapped into are not touched.
 func (i *image) close() {
 	if i.data != nil {

@@ -34,6 +34,11 @@ type Plugin struct {
 // Load checks and compiles a module, which takes from a millisecond to seconds: not on a request's
 // path. A module that cannot be used gives a [LoadError]; other errors are the configuration's,
 // or those of the cache directory. Nothing of the module runs.
+//
+// If ctx ends first, or [Config.CompileTime] passes, the LoadError wraps [ErrGivenUp], and it is
+// returned at once. The compiler cannot be stopped: it goes on in the background, and what it makes is
+// thrown away, but for an entry in the cache. No other module is compiled in this process until it is
+// done: Load waits for that, as long as it may take itself.
 func Load(ctx context.Context, c Config) (*Plugin, error) {
 	c, err := c.validate()
 	if err != nil {
@@ -43,6 +48,11 @@ func Load(ctx context.Context, c Config) (*Plugin, error) {
 		return nil, c.refuse("raise the plugin's module limit, or build it smaller",
 			"it has %d bytes, and %d are allowed", len(c.Binary), c.Limits.Module)
 	}
+	return loadWithin(ctx, c, loadNow)
+}
+
+// loadNow does what Load says, however long it takes.
+func loadNow(c Config) (*Plugin, error) {
 	sum := sha256.Sum256(c.Binary)
 	metered, err := meter.Rewrite(c.Binary, meter.Config{MaxModule: int(c.Limits.Module), Stack: stackBytes})
 	if err != nil {
@@ -53,8 +63,9 @@ func Load(ctx context.Context, c Config) (*Plugin, error) {
 	}
 	p := &Plugin{config: c, digest: hex.EncodeToString(sum[:]), metered: metered, slots: make(chan struct{}, c.Limits.Concurrency)}
 	p.config.Binary = nil
+	ctx := context.Background() // what has begun is brought to its end
 	if err := p.compile(ctx); err != nil {
-		p.release(ctx)
+		_ = p.release(ctx)
 		return nil, err
 	}
 	metered.Binary = nil

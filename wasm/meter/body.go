@@ -25,6 +25,7 @@ type body struct {
 	checks   int // that were written
 	others   int // instructions so far that change variables other than locals
 	frame    frame
+	effort   effort
 }
 
 // A label is a structured control instruction that is open.
@@ -40,42 +41,34 @@ type label struct {
 	from            int     // the last branch among them
 	calls           int     // in the function before the block
 	others          int     // instructions before the block that change variables other than locals
+	meeting         meeting // of the ways to the end
+	before          way     // to the instruction
+	header          int     // the block that a loop begins with
+	opened          int     // number of the instruction among structured ones
+	loops           int     // that are open, with this one
 }
 
 // rewrite reads the function whose code is left in r, which begins at the locals.
 func (b *body) rewrite(r reader, function int, cached bool) {
 	signature := b.types[b.functions[b.imported+function]]
 	r.function = b.imported + function
-	*b = body{module: b.module, r: r, function: function, to: b.to[:0], cached: cached, labels: b.labels[:0], segments: b.segments[:0]}
+	*b = body{module: b.module, r: r, function: function, to: b.to[:0], cached: cached, labels: b.labels[:0], segments: b.segments[:0], effort: b.effort}
 	b.frame.reset(signature)
 	b.readLocals(len(signature.Params))
 	b.copied = b.r.p
+	b.beginEffort(signature)
 	b.segments = append(b.segments, segment{cost: entryCost})
 	b.labels = append(b.labels, label{op: opBlock, results: len(signature.Results), end: arrival{segment: unreached}})
-	for b.r.err == nil && len(b.labels) > 0 {
+	for b.r.err == nil && len(b.labels) > 0 && b.effort.took <= maxEffort {
 		b.instruction()
 	}
-	if b.r.err == nil && b.r.left() > 0 {
+	if b.r.err == nil && len(b.labels) == 0 && b.r.left() > 0 {
 		b.r.malformed(b.r.p, "%d bytes after the end of the function", b.r.left())
 	}
+	if b.r.err == nil {
+		b.finishEffort()
+	}
 	b.limitCompiler(r.p)
-}
-
-// limitCompiler refuses what would keep the engine's compiler busy for minutes.
-func (b *body) limitCompiler(start int) {
-	values := b.frame.count(b.checks + 1)
-	loads := b.others * len(b.out.Globals)
-	if !b.cached {
-		b.totalValues += values
-	}
-	switch {
-	case values > maxValues:
-		b.r.failAt(start, ErrLimit, "a function of about %d values, among them those of locals where branches meet: at most %d are allowed", values, maxValues)
-	case b.totalValues > maxTotalValues:
-		b.r.failAt(start, ErrLimit, "about %d values in all functions so far: at most %d are allowed", b.totalValues, maxTotalValues)
-	case loads > maxGlobalLoads:
-		b.r.failAt(start, ErrLimit, "a function of %d calls in a module of %d mutable globals: at most %d, multiplied, are allowed", b.others, len(b.out.Globals), maxGlobalLoads)
-	}
 }
 
 // readLocals reads the declarations, which are runs of one type each.
@@ -116,6 +109,7 @@ func (b *body) instruction() {
 	in := &instructions[op]
 	if !b.dead {
 		b.step(start)
+		b.effort.adds(opEfforts[op])
 	}
 	switch in.immediate {
 	case immNone:
@@ -136,6 +130,7 @@ func (b *body) instruction() {
 			b.others++
 		} else {
 			b.frame.readGlobal(i)
+			b.finds()
 		}
 	case immControl:
 		b.control(op, start)
@@ -201,7 +196,10 @@ func (b *body) local(op byte) {
 		b.r.malformed(start, "unknown local %d", i)
 		return
 	}
-	if op != opLocalGet && !b.dead {
+	b.mention(int(i), op != opLocalGet)
+	if op == opLocalGet {
+		b.finds()
+	} else if !b.dead {
 		b.frame.assigned++
 	}
 }
@@ -217,6 +215,7 @@ func (b *body) memoryArgument() {
 		return
 	}
 	b.r.u32()
+	b.accesses()
 }
 
 // memoryIndex reads the number of a memory, which the format keeps as one zero byte.

@@ -127,6 +127,9 @@ func (b *body) leave(frame int) {
 // checkSegment pays for a segment that begins before offset p, and whose price is known at its end.
 func (b *body) checkSegment(p int) {
 	b.flush(p)
+	if !b.dead {
+		b.checking()
+	}
 	b.getFuel()
 	b.segments[len(b.segments)-1].patch = b.subtract(0)
 	b.setFuel()
@@ -157,6 +160,7 @@ func (b *body) chargeGrow(start int) {
 // takeLength moves the length off the stack and pushes the fuel and the length.
 func (b *body) takeLength(start int) {
 	b.bulk()
+	b.takes(bulkEffort)
 	b.flush(start)
 	b.to = append(b.to, opI64ExtendU)
 	b.appendLocal(opLocalSet, otherLocal)
@@ -170,6 +174,9 @@ func (b *body) charge() {
 	b.setFuel()
 	b.appendLocal(opLocalGet, fuelLocal)
 	b.ifNegative()
+	if !b.dead {
+		b.checking()
+	}
 	b.appendLocal(opLocalGet, otherLocal)
 	b.to = append(b.to, opI32WrapI64)
 }

@@ -1,6 +1,9 @@
 package meter
 
-import "fmt"
+import (
+	"fmt"
+	"time"
+)
 
 // Config bounds what [Rewrite] accepts. Zero values mean the defaults. The defaults let
 // everything through that Go, clang and AssemblyScript produce for plugins, and keep what a
@@ -35,6 +38,20 @@ const (
 	maxValues      = 100_000   // of the compiler's intermediate form, in one function: its time grows faster than their number
 	maxTotalValues = 16 << 20  // in all functions
 	maxGlobalLoads = 1 << 20   // mutable globals times calls in one function: the compiler loads them all after each
+)
+
+// Limits of what wazero's compiler takes, as an [effort] estimates it. Functions that were made to take
+// long, by hand and at random, took 0.65 times the estimate in the median, and twice that at most.
+const (
+	// Of one function. The largest of the example plugins, which are Go, is estimated at 55 ms; of
+	// the specification's tests at 240 ms, and all but that one at 1 ms; of the SDKs' templates in C
+	// and AssemblyScript at 1 ms; of modules from Rust, TinyGo and Zig at 17 ms; of a C++ library of
+	// 9 MB at 300 ms.
+	maxEffort = 600 * time.Millisecond
+	// Of a module. The example plugins, of up to 4 MB, are estimated at up to 3 s (and take 1.5), the
+	// templates at 8 ms, the modules from Rust, TinyGo and Zig at 100 ms. The C++ library needs as
+	// much as is allowed.
+	maxTotalEffort = 10 * time.Second
 )
 
 // withDefaults returns c with defaults for what is zero.

@@ -17,10 +17,13 @@ func (b *body) control(op byte, start int) {
 	case opBrIf:
 		b.pop(1)
 		b.branch(b.label(), start)
+		if !b.dead {
+			b.fork()
+		}
 	case opBrTable:
 		b.pop(1)
 		for n := b.r.count("targets of br_table", maxBranches) + 1; n > 0 && b.r.err == nil; n-- {
-			b.branch(b.label(), start)
+			b.branchOfTable(start)
 		}
 		b.kill()
 	case opReturn:
@@ -36,7 +39,11 @@ func (b *body) control(op byte, start int) {
 			b.flush(start)
 			b.saveFuel()
 		}
-		b.call(b.types[b.functions[b.renumber(start, op)]])
+		i := b.renumber(start, op)
+		if int(i) < b.imported {
+			b.takes(searchEffort * len(b.out.Imports))
+		}
+		b.call(b.types[b.functions[i]])
 	case opCallIndirect:
 		if b.cached {
 			b.flush(start)
@@ -87,6 +94,7 @@ func (b *body) open(op byte, start int) {
 		b.pop(1)
 	}
 	params, results := b.blockType()
+	b.verifies(params + results)
 	b.pop(params)
 	if len(b.labels) > b.config.MaxNesting {
 		b.r.failAt(start, ErrLimit, "blocks inside each other: at most %d are allowed", b.config.MaxNesting)
@@ -97,9 +105,13 @@ func (b *body) open(op byte, start int) {
 	b.labels = append(b.labels, label{
 		op: op, base: b.height, params: params, results: results,
 		assigned: b.frame.assigned, others: b.others, calls: b.calls,
+		before: b.effort.here, opened: b.effort.open(), loops: len(b.effort.loops),
 		level: len(b.segments) - 1, end: arrival{segment: unreached}, entry: b.here(len(b.segments) - 1),
 	})
 	b.push(params)
+	if !b.dead {
+		b.openBlock(&b.labels[len(b.labels)-1])
+	}
 	if op == opLoop {
 		b.note() // nothing may come after an endless loop
 		b.begin(loopCost, b.r.p)
@@ -114,9 +126,13 @@ func (b *body) otherwise(start int) {
 		return
 	}
 	b.arrive(start)
-	l.op = opElse
+	l.op, l.opened = opElse, b.effort.open()
 	b.height = l.base
 	b.resume(l.entry)
+	if !b.dead {
+		b.effort.here = l.before
+		b.fork()
+	}
 	b.push(l.params)
 }
 
@@ -134,6 +150,8 @@ func (b *body) arrive(start int) {
 		l.end = join(l.end, b.here(l.level))
 		l.ways++
 	}
+	b.edge(l.results)
+	l.meeting.arrive(b.effort.here)
 	b.note()
 }
 
@@ -141,15 +159,18 @@ func (b *body) arrive(start int) {
 func (b *body) end(start int) {
 	b.arrive(start)
 	l := b.labels[len(b.labels)-1]
+	b.height = l.base
 	if l.op == opIf && l.entry.segment != unreached {
 		l.end = join(l.end, l.entry) // past the if
 		l.ways++
+		b.passBy(&l.meeting, l.before, l.results)
 	}
 	b.labels = b.labels[:len(b.labels)-1]
 	if l.ways > 1 || l.op == opLoop && l.ways > 0 {
 		b.frame.meet(b.frame.assigned-l.assigned, b.others > l.others || l.op == opLoop)
 		b.frame.values += l.params + l.results
 	}
+	b.closeBlock(&l)
 	if l.op == opLoop {
 		b.quietLoop = b.quietLoop || l.calls == b.calls && l.ways > 0
 		b.finish()
@@ -162,7 +183,6 @@ func (b *body) end(start int) {
 	if l.op != opLoop {
 		b.resume(l.end)
 	}
-	b.height = l.base
 	b.push(l.results)
 }
 
@@ -179,19 +199,28 @@ func (b *body) label() int {
 
 // branch notes a way to a label, which stays a way onward if the branch is conditional.
 func (b *body) branch(to, start int) {
-	if b.dead || b.r.err != nil {
+	if b.r.err != nil {
 		return
 	}
 	l := &b.labels[to]
+	arity := l.results
+	if l.op == opLoop {
+		arity = l.params
+	}
+	b.verifies(arity)
+	if b.dead {
+		return
+	}
 	if l.from != start { // br_table may name a label many times
 		l.from = start
 		l.ways++
 	}
-	arity := l.results
+	b.edge(arity)
 	if l.op == opLoop {
-		arity = l.params
+		b.backTo(l)
 	} else {
 		l.end = join(l.end, b.here(l.level))
+		l.meeting.arrive(b.effort.here)
 	}
 	if b.height-b.labels[len(b.labels)-1].base < arity {
 		b.r.malformed(b.r.p, "the operand stack has too few values for a branch of %d", arity)
@@ -203,6 +232,8 @@ func (b *body) call(s Signature) {
 		return
 	}
 	b.pop(len(s.Params))
+	b.verifies(len(s.Params) + len(s.Results))
+	b.calling(len(s.Params) + len(s.Results))
 	b.calls++
 	if b.cached {
 		b.flush(b.r.p)

@@ -3,6 +3,7 @@ package meter
 import (
 	"fmt"
 	"strings"
+	"time"
 )
 
 // A module is what the rewriter knows of the module that it was given.
@@ -22,7 +23,8 @@ type module struct {
 	start     int           // function index, -1 without
 	elements  int           // in all element segments so far
 
-	totalLocals, totalValues int // of the functions so far
+	totalLocals, totalValues int           // of the functions so far
+	totalEffort              time.Duration // of the module and the functions so far
 
 	out Module
 }
@@ -39,7 +41,7 @@ type tableLimits struct {
 
 // decode reads everything before the code.
 func decode(b []byte, c Config) (*module, error) {
-	m := &module{config: c, start: -1}
+	m := &module{config: c, start: -1, totalEffort: time.Duration(byteEffort * len(b))}
 	if len(b) > c.MaxModule {
 		return nil, &Error{Kind: ErrLimit, Function: -1, Reason: fmt.Sprintf("%d bytes: at most %d are allowed", len(b), c.MaxModule)}
 	}

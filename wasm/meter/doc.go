@@ -42,8 +42,9 @@
 //
 // Some engines reserve memory by the counts that a module states. Rewrite refuses a count
 // that is larger than the bytes that follow, more locals, table elements or exports than
-// [Config] and the fixed limits allow, and functions that would keep wazero's compiler busy
-// for minutes (a merge of many branches costs a value per local). It accepts WebAssembly 2.0,
+// [Config] and the fixed limits allow, and modules that would keep wazero's compiler busy for long: it
+// cannot be interrupted, and where many branches, or many locals around them, are in one function, its
+// time is no longer in proportion to the code. effort.go estimates it. Rewrite accepts WebAssembly 2.0,
 // which is what wazero calls CoreFeaturesV2; later proposals are refused by name.
 //
 // # Why not the engine's own interruption

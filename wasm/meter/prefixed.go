@@ -47,8 +47,14 @@ func (b *body) prefixed(op byte, start int) {
 	default:
 		r.failAt(start, ErrUnsupported, "opcode %#x %#x is not supported", op, sub)
 	}
+	if sub >= miscMemoryInit {
+		b.takes(tableEffort)
+	}
 	if !b.dead {
 		b.frame.values++
+		if sub == miscMemoryFill || sub == miscTableFill {
+			b.filling()
+		}
 	}
 	b.apply(in)
 }
@@ -72,6 +78,7 @@ func (b *body) vector(sub uint32, start int) {
 	v := &vectorInstructions[sub]
 	if v.memory {
 		b.memoryArgument()
+		b.takes(accessEffort)
 	}
 	if v.lane {
 		r.byte()

@@ -1,5 +1,7 @@
 package meter
 
+import "time"
+
 func (m *module) readType(r *reader, _ int) {
 	start := r.p
 	if form := r.byte(); form != 0x60 && r.err == nil {
@@ -9,7 +11,9 @@ func (m *module) readType(r *reader, _ int) {
 		}
 		r.failAt(start, kind, "type form %#x %s", form, what)
 	}
-	m.types = append(m.types, Signature{Params: valueTypes(r, "parameters"), Results: valueTypes(r, "results")})
+	s := Signature{Params: valueTypes(r, "parameters"), Results: valueTypes(r, "results")}
+	m.types = append(m.types, s)
+	m.totalEffort += time.Duration(preambleEffort * (len(s.Params) + len(s.Results)))
 }
 
 func valueTypes(r *reader, what string) []ValueType {

@@ -68,12 +68,14 @@ test_forms_of_keys if {
 		"apart": [["-a"], "a mapping from options to lists of options"],
 		"env": [[], "a mapping from names to values"],
 		"flags": [null, "a list of options"],
+		"helpers": ["gzip", "a list of programs"],
 		"literals": ["(", "a list of words"],
 		"network": ["ful", "full or netlink or none"],
 		"never": [["-f"], "a mapping from options to reasons"],
 		"number": [1, "true or false"],
 		"operands": [1, "a type, or a mapping with a type"],
 		"optional": [["-a"], "a mapping from options to types"],
+		"reads": ["/var/log", "a list of absolute paths"],
 		"required": ["-a", "a list of options"],
 		"style": [["words"], "getopt, posix, words or literal"],
 		"subcommands": [["a"], "a mapping from subcommands to specs"],
@@ -94,10 +96,10 @@ test_forms_of_keys if {
 # In YAML, -1 is a number, 0 is one too, and no is false.
 test_words_that_are_no_strings if {
 	found := told({"commands": {"x": {
-		"flags": ["-a", -1], "literals": [0], "required": [1], "env": {"A": 0},
+		"flags": ["-a", -1], "helpers": [0], "literals": [0], "reads": [1], "required": [1], "env": {"A": 0},
 		"values": {"-a": ["yes", false]}, "operands": ["no", false],
 	}}})
-	object.keys(found) == {sprintf("commands.x.%s", [key]) | some key in ["flags", "literals", "required", "env", "values.-a", "operands"]}
+	object.keys(found) == {sprintf("commands.x.%s", [key]) | some key in ["flags", "helpers", "literals", "reads", "required", "env", "values.-a", "operands"]}
 	found["commands.x.flags"] == "sidegate.roles.other.commands.x.flags: -1 must be a string; write it in quotes"
 }
 

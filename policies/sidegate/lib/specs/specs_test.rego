@@ -20,6 +20,7 @@ test_operands_of_one_type if {
 	fit({"operands": "path"}, ["/srv/x", "/var/log/y"]).read == {"/srv", "/var/log"}
 	fit({"operands": "path"}, []).read == set()
 	not fit({"operands": "path"}, ["/srv/x", "/etc/shadow"])
+	fit({"operands": {"type": {"path": "write", "roots": ["/srv"]}}}, ["/srv/x"]) == {"read": set(), "write": {"/srv"}}
 	fit({"operands": ["HEAD"]}, ["HEAD"])
 	not fit({"operands": ["HEAD"]}, ["main"])
 }
@@ -124,6 +125,14 @@ test_helpers_and_what_is_read_by_itself if {
 
 test_what_a_subcommand_does_not_need_is_left_out if {
 	fit({"subcommands": {"x": {"operands": "path"}}}, ["x", "/srv/y"]) == {"read": {"/srv"}, "write": set()}
+}
+
+test_what_a_command_reads_and_starts_by_itself if {
+	fit({"reads": ["/a"], "subcommands": {"x": {}}}, ["x"]).read_if_present == {"/a"}
+	fit({"helpers": ["a"], "subcommands": {"x": {}}}, ["x"]).execute == {"a"}
+	found := fit({"reads": ["/a"], "helpers": ["a"], "subcommands": {"x": {"reads": ["/b"], "helpers": ["b"]}}}, ["x"])
+	found.read_if_present == {"/a", "/b"}
+	found.execute == {"a", "b"}
 }
 
 test_a_command_that_writes_where_it_runs if {

@@ -1,0 +1,134 @@
+package executor
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+	"text/tabwriter"
+)
+
+// finding is what became of one try.
+type finding struct {
+	Try     string
+	Profile Profile
+	Way     Way
+	Who     string
+	// Through says that it succeeded. Detail is then what it has got, else the error.
+	Through bool
+	Detail  string
+	// Excuse says, under the profile host, why it cannot succeed without a sandbox either.
+	Excuse string
+	// Softer says that the kernel lacks what is to prevent it.
+	Softer bool
+	// Untried says that nothing was tried, because the job was refused or could not be made.
+	Untried bool
+}
+
+// judge returns what is wrong with a finding, "" for nothing.
+func (f *finding) judge() string {
+	t, ok := tryNamed(f.Try)
+	switch {
+	case !ok:
+		return "there is no such try"
+	case f.Untried && f.Excuse == "":
+		return "it was not tried: " + f.Detail
+	case f.Untried:
+		return ""
+	case t.allowed && !f.Through:
+		return "it has to be possible: " + f.Detail
+	case f.Profile == ProfileHost && !f.Through && f.Excuse == "":
+		return "it fails without a sandbox too, and so proves nothing: " + f.Detail
+	case f.Profile != ProfileHost && f.Through && !t.allowed && !f.Softer && !t.left.holds(f):
+		return strings.TrimSpace("ALLOWED " + f.Detail)
+	}
+	return ""
+}
+
+// outcome is what the table says of a finding.
+func (f *finding) outcome() string {
+	t, _ := tryNamed(f.Try)
+	switch {
+	case f.Untried:
+		return fmt.Sprintf("refused (%s): %s", f.Excuse, f.Detail)
+	case t.allowed && f.Through:
+		return "allowed, as it should be"
+	case f.Profile == ProfileHost && f.Through:
+		return strings.TrimSpace("control: succeeds " + f.Detail)
+	case f.Profile == ProfileHost:
+		return fmt.Sprintf("control: fails too (%s): %s", f.Detail, f.Excuse)
+	case !f.Through:
+		return "denied " + f.Detail
+	case t.left.holds(f):
+		return "possible, documented: " + t.left.why
+	case f.Softer:
+		return "possible, reported as missing: " + t.hardening
+	}
+	return strings.TrimSpace("ALLOWED " + f.Detail)
+}
+
+// residue is what a command can still do, and where.
+type residue struct {
+	why string
+	in  []Profile
+	as  []string // empty: whoever it runs as
+}
+
+func (r *residue) holds(f *finding) bool {
+	return slices.Contains(r.in, f.Profile) && (len(r.as) == 0 || slices.Contains(r.as, f.Who))
+}
+
+// escapeTable writes the findings with those of one outcome in one line.
+func escapeTable(all []finding) string {
+	var text strings.Builder
+	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
+	fmt.Fprintln(w, "TRY\tPROFILE\tWAY\tUSER\tOUTCOME")
+	for _, t := range allTries() {
+		name := t.name
+		for _, profile := range profiles {
+			for _, line := range tableLines(all, t.name, profile) {
+				fmt.Fprintf(w, "%s\t%s\t%s\n", name, profile, line)
+				name = ""
+			}
+		}
+	}
+	w.Flush()
+	return text.String()
+}
+
+// tableLines are the lines of one try under one profile: way, user, outcome.
+func tableLines(all []finding, name string, profile Profile) (lines []string) {
+	type group struct{ outcome, ways, whos string }
+	var outcomes []string
+	who := map[string]map[Way][]string{}
+	for i := range all {
+		f := &all[i]
+		if f.Try != name || f.Profile != profile {
+			continue
+		}
+		o := f.outcome()
+		if who[o] == nil {
+			who[o] = map[Way][]string{}
+			outcomes = append(outcomes, o)
+		}
+		who[o][f.Way] = append(who[o][f.Way], f.Who)
+	}
+	slices.Sort(outcomes)
+	for _, o := range outcomes {
+		var groups []group
+		for _, way := range []Way{WayVfork, WayHelper} {
+			slices.Sort(who[o][way])
+			whos := strings.Join(who[o][way], " ")
+			switch {
+			case whos == "":
+			case len(groups) == 1 && groups[0].whos == whos:
+				groups[0].ways += " " + string(way)
+			default:
+				groups = append(groups, group{o, string(way), whos})
+			}
+		}
+		for _, g := range groups {
+			lines = append(lines, g.ways+"\t"+g.whos+"\t"+g.outcome)
+		}
+	}
+	return lines
+}

@@ -1,0 +1,71 @@
+package executor
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+)
+
+// below tells whether path is root or lies below it. Both are absolute and clean.
+func below(path, root string) bool {
+	return root == "/" || path == root || strings.HasPrefix(path, root+"/")
+}
+
+// split replaces a root that contains protected paths by everything in it that does not: the kernel can allow what is below a directory, and not
+// all but a part of it. The directories that are taken apart are returned as well, for listing them. What is made in those later is not covered until the next job.
+// A root that is itself protected, or lies below what is, is refused.
+func split(root string, protected []string) (whole, taken []string, err error) {
+	var inside []string
+	for _, p := range protected {
+		switch {
+		case below(root, p):
+			return nil, nil, fmt.Errorf("%s: %w", root, ErrProtected)
+		case below(p, root):
+			inside = append(inside, p)
+		}
+	}
+	if len(inside) == 0 {
+		return []string{root}, nil, nil
+	}
+	taken = []string{root}
+	entries, err := os.ReadDir(root)
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, entry := range entries {
+		path := filepath.Join(root, entry.Name())
+		switch {
+		case slices.Contains(inside, path) || entry.Type()&fs.ModeSymlink != 0: // what a link leads to has rules of its own
+		case slices.ContainsFunc(inside, func(p string) bool { return below(p, path) }):
+			w, t, err := split(path, inside)
+			if err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, fs.ErrPermission) {
+				return nil, nil, err
+			}
+			whole, taken = append(whole, w...), append(taken, t...)
+		default:
+			whole = append(whole, path)
+		}
+	}
+	return whole, taken, nil
+}
+
+// realPaths returns the paths without symbolic links, and without those that do not exist: nothing can be read through them.
+func realPaths(paths []string) ([]string, error) {
+	var real []string
+	for _, p := range paths {
+		r, err := filepath.EvalSymlinks(p)
+		if errors.Is(err, fs.ErrNotExist) {
+			continue
+		}
+		if err != nil {
+			return nil, err
+		}
+		real = append(real, r)
+	}
+	slices.Sort(real)
+	return slices.Compact(real), nil
+}
