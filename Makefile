@@ -6,7 +6,7 @@ VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 RELEASE_DATE ?= $(shell git log -1 --format=%cs 2>/dev/null)
 LDFLAGS      := -s -w $(if $(VERSION),-X main.version=$(VERSION)) $(if $(RELEASE_DATE),-X main.releaseDate=$(RELEASE_DATE))
 
-.PHONY: help build plugins demo test race sdk soak bench bench-spawn fuzz check checks fmt vet staticcheck rego tidy clean
+.PHONY: help build plugins demo test race sdk soak bench bench-reply bench-spawn fuzz check checks fmt vet staticcheck rego tidy clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -53,8 +53,12 @@ bin/wabt/node_modules: tools/wabt/package-lock.json
 bench: build ## compare with a bare handler, from one run
 	go run ./bench -sidegate bin/sidegate
 
-soak: ## what takes too long for every run: 10,000 children made in each way, under the race detector
+soak: ## what takes too long for every run: 10,000 children made in each way, 1,000 hostile trees killed under each profile
 	CGO_ENABLED=1 SPAWN_STRESS=10000 go test -race -count=1 -timeout 30m ./executor/internal/spawn
+	KILL_TREES=1000 go test -count=1 -timeout 30m -run TestNoSurvivors -v ./executor
+
+bench-reply: build ## compare a reply of 10 MiB with a bare handler that streams it, and watch the gateway's memory
+	go run ./bench/reply -sidegate bin/sidegate
 
 bench-spawn: ## compare what starting a command costs with vfork in C, from one run
 	go run ./bench/spawn

@@ -13,7 +13,8 @@
 //     script itself it opens by path, so that somebody with the right to write to the script's directory could still replace it.
 //   - Exactly Job.Env, the mark SIDEGATE_JOB_ID=<id>, PWD, and, with a private directory, HOME and TMPDIR. The gateway's environment is not passed.
 //   - /dev/null as standard input, one pipe each for standard output and error, and no other descriptor. Of a stream longer than Job.MaxOutput the
-//     beginning and the end are kept, cut between UTF-8 characters.
+//     beginning and the end are kept, cut between UTF-8 characters. What is longer than 64 KiB is not held in memory but in a file without a name in
+//     Config.WorkRoot, until the Result is closed; others may follow it as it grows, see [Running.Follow].
 //   - A session and process group of its own, without a controlling terminal, so that the leader can never leave the group that is signaled.
 //   - None of the gateway's ambient capabilities.
 //   - A working directory opened without following any symbolic link and entered through its descriptor, with the rights of the command's user.

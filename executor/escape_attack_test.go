@@ -154,7 +154,7 @@ func needs(capability int) func(*scene) string {
 
 // ofGateway is the excuse of who is kept from the gateway by being another user, or by the gateway's memory being protected.
 func ofGateway(s *scene) string {
-	if s.Who == whoUser {
+	if s.switches() {
 		return "the gateway is another user's"
 	}
 	if reason := needs(unix.CAP_SYS_PTRACE)(s); reason != "" {
@@ -165,7 +165,7 @@ func ofGateway(s *scene) string {
 
 // ofOther is the excuse of who is kept from the gateway by being another user.
 func ofOther(s *scene) string {
-	if s.Who == whoUser {
+	if s.switches() {
 		return "the gateway is another user's"
 	}
 	return ""

@@ -48,7 +48,7 @@ func besides() []beside {
 		{
 			try:  try{name: "put a link in the place of another job's working directory"},
 			run:  (*escapeGateway).tryWorkdirRace,
-			when: func(s *scene) bool { return s.Who != whoUser },
+			when: func(s *scene) bool { return s.Who != whoUser && s.Who != whoService },
 		},
 	}
 }
@@ -98,8 +98,8 @@ func (g *escapeGateway) tryMemoryLimit() error {
 	if err != nil || res.out == "enough\n" {
 		return err
 	}
-	if g.runner.sandbox.limits.Memory.Available && !res.OOM {
-		g.harmed("a job without memory ended with %s, code %d, and the kernel is not said to have ended it: %s", res.Status, res.ExitCode, res.err)
+	if res.Status == StatusTimedOut || g.runner.sandbox.limits.Memory.Available && !res.OOM {
+		g.harmed("a job without memory ended with %s, code %d, out of memory %v: %s", res.Status, res.ExitCode, res.OOM, res.err)
 	}
 	return fmt.Errorf("%s, out of memory %v", res.Status, res.OOM)
 }

@@ -121,12 +121,17 @@ func statusOf(pid int, key string) (string, error) {
 	if err != nil {
 		return "", err
 	}
+	return lineOf(status, key), nil
+}
+
+// lineOf returns the value of a key, "" for none.
+func lineOf(status []byte, key string) string {
 	for line := range strings.Lines(string(status)) {
 		if value, ok := strings.CutPrefix(line, key+":"); ok {
-			return strings.TrimSpace(value), nil
+			return strings.TrimSpace(value)
 		}
 	}
-	return "", fmt.Errorf("%s/status has no %s", procDir(pid), key)
+	return ""
 }
 
 // withoutNamespaces is the excuse of who may not make a user namespace, or why nobody may.

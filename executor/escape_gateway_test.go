@@ -11,6 +11,7 @@ import (
 	"os/signal"
 	"os/user"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -73,22 +74,19 @@ func escapeGatewayProcess() error {
 // attackedBy has every battery tried by children that are made in this way.
 func (g *escapeGateway) attackedBy(way Way) error {
 	g.scene.Way, g.scene.Work = way, g.scene.in("state/work-"+string(way))
-	var err error
-	g.runner, err = New(Config{
+	whos := whoMayBe()
+	config := Config{
 		WorkRoot: g.scene.Work, Way: way, Protected: g.scene.protected(), KillGrace: 50 * time.Millisecond, PipeGrace: 200 * time.Millisecond,
-	})
-	if err != nil {
+	}
+	if slices.Contains(whos, whoService) {
+		config.User = other
+	}
+	var err error
+	if g.runner, err = New(config); err != nil {
 		return err
 	}
 	if g.whole, err = g.look(); err != nil {
 		return err
-	}
-	whos := []string{whoSelf}
-	if os.Geteuid() == 0 {
-		whos = []string{whoRoot, whoUser}
-		if _, err := user.Lookup(other); err != nil {
-			whos = whos[:1]
-		}
 	}
 	for _, who := range whos {
 		for _, profile := range profiles {
@@ -129,9 +127,25 @@ func (g *escapeGateway) combination() error {
 	return nil
 }
 
+// whoMayBe are whom this gateway's commands run as.
+func whoMayBe() []string {
+	_, err := user.Lookup(other)
+	switch {
+	case os.Geteuid() == 0 && err != nil:
+		return []string{whoRoot}
+	case os.Geteuid() == 0:
+		return []string{whoRoot, whoUser}
+	case !maySwitchUsers():
+		return []string{whoSelf}
+	case err == nil:
+		return []string{whoService}
+	}
+	return nil
+}
+
 // user is whom jobs name.
 func (g *escapeGateway) user() string {
-	if g.scene.Who == whoUser {
+	if g.scene.switches() {
 		return other
 	}
 	return ""
@@ -145,7 +159,7 @@ func (g *escapeGateway) job(s *scene) (Job, error) {
 	}
 	job, err := g.program(g.scene.in(programAttacker), programAttacker)
 	job.Env = append(job.Env, helperKey+"=escape-attacker", sceneKey+"="+string(told))
-	job.Filesystem.Execute = []string{g.scene.in(programSetuid), g.scene.in(programCapable)}
+	job.Filesystem.Execute = []string{g.scene.in(programPlain), g.scene.in(programSetuid), g.scene.in(programCapable)}
 	return job, err
 }
 
@@ -208,6 +222,9 @@ func (g *escapeGateway) attack(b battery) {
 		}
 		told[f.Try] = f
 	}
+	if err == nil && (res.Status != StatusExited || res.ExitCode != 0) {
+		g.harmed("%s: the command ended with %s, code %d: %s", b.name, res.Status, res.ExitCode, res.err)
+	}
 	for _, t := range b.tries {
 		f, tried := told[t.name]
 		if err != nil {
@@ -228,8 +245,11 @@ func (g *escapeGateway) excuse(err error) string {
 	if g.scene.Profile != ProfileIsolated || !errors.As(err, &refused) {
 		return ""
 	}
-	if g.scene.Who == whoSelf {
+	switch g.scene.Who {
+	case whoSelf:
 		return withoutNamespaces(&g.scene)
+	case whoService:
+		return "a gateway without CAP_SYS_ADMIN can make namespaces for its own user alone"
 	}
 	return needs(unix.CAP_SYS_ADMIN)(&g.scene)
 }

@@ -13,7 +13,7 @@ import (
 const (
 	limitOpenFiles, tryOpenFiles = 64, 200
 	limitFileSize, tryFileSize   = 64 << 10, 256 << 10
-	limitPIDs, tryPIDs           = 60, 120
+	limitPIDs, tryPIDs           = 50, 80
 	limitCPUSeconds              = 1
 )
 

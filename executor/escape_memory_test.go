@@ -20,8 +20,8 @@ var memoryTries = func() []try {
 		left   residue // of what belonging to the same user suffices for
 	}{
 		{"the gateway", func(s *scene) process { return s.Gateway }, ofGateway, scheduling(whoSelf)}, // root's processes have more capabilities
-		{"a process of its user", func(s *scene) process { return s.Bystander }, nil, scheduling(whoSelf, whoUser)},
-		{"another job", func(s *scene) process { return s.Beside }, nil, scheduling(whoRoot, whoSelf, whoUser)},
+		{"a process of its user", func(s *scene) process { return s.Bystander }, nil, scheduling(whoSelf, whoUser, whoService)},
+		{"another job", func(s *scene) process { return s.Beside }, nil, scheduling(whoRoot, whoSelf, whoUser, whoService)},
 	} {
 		for _, attack := range memoryAttacks {
 			excuse, left := victim.excuse, residue{}

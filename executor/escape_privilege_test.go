@@ -10,14 +10,12 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-func init() { helpers["escape-rights"] = showRights }
-
 // Privileges: those of programs that give them, and those that root has by being root.
 
 var privilegeTries = []try{
 	{name: "become another user by a set-user-ID program", do: func(s *scene) error { return gainBy(s, programSetuid) }, excuse: alreadyRoot},
 	{name: "gain capabilities by a program that has them", do: func(s *scene) error { return gainBy(s, programCapable) }, excuse: alreadyRoot},
-	{name: "keep or regain capabilities by executing a program", do: func(s *scene) error { return gainBy(s, programAttacker) }, excuse: needs(unix.CAP_SETUID)},
+	{name: "keep or regain capabilities by executing a program", do: func(s *scene) error { return gainBy(s, programPlain) }, excuse: needs(unix.CAP_SETUID)},
 	{name: "have a capability left", do: func(s *scene) error { return someCapability("CapPrm") }, excuse: needs(unix.CAP_SETUID)},
 	{name: "have a capability to inherit", do: func(s *scene) error { return someCapability("CapAmb") }, excuse: always("the gateway passes none on")},
 	{name: "raise a capability", do: raiseCapability, excuse: needs(unix.CAP_SETUID)},
@@ -53,33 +51,21 @@ func alreadyRoot(s *scene) string {
 	return ""
 }
 
-// showRights prints who it is.
-func showRights() error {
-	caps, err := statusOf(os.Getpid(), "CapEff")
-	if err != nil {
-		return err
-	}
-	fmt.Println(os.Getuid(), os.Geteuid(), strings.Trim(caps, "0") != "")
-	return nil
-}
-
-// gainBy executes a program that tells whether it has another user or a capability.
+// gainBy has a program show who it is, and looks for another user or a capability.
 func gainBy(s *scene, name string) error {
-	cmd := exec.Command(s.in(name))
-	cmd.Env = []string{helperKey + "=escape-rights", quickExit}
+	cmd := exec.Cmd{Path: s.in(name), Args: []string{"cat", "/proc/self/status"}}
 	out, err := cmd.CombinedOutput()
 	if err != nil {
 		return fmt.Errorf("%w: %s", err, out)
 	}
-	var uid, euid int
-	var capable bool
-	if _, err := fmt.Sscan(string(out), &uid, &euid, &capable); err != nil {
-		return fmt.Errorf("%w: %s", err, out)
+	users, caps := strings.Fields(lineOf(out, "Uid")), lineOf(out, "CapEff")
+	if len(users) != 4 || caps == "" {
+		return fmt.Errorf("it shows %q", out)
 	}
-	if uid == euid && !capable {
+	if users[0] == users[1] && strings.Trim(caps, "0") == "" {
 		return errors.New("no gain")
 	}
-	s.say("user %d, capabilities %v", euid, capable)
+	s.say("user %s, capabilities %s", users[1], caps)
 	return nil
 }
 

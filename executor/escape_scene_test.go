@@ -22,8 +22,9 @@ const (
 // What lies in the scene's directory. The files of the gateway are open to everybody, so that only the sandbox keeps commands from them.
 const (
 	programAttacker = "attacker" // this program
-	programSetuid   = "setuid"   // the same, set-user-ID root
-	programCapable  = "capable"  // the same, with file capabilities
+	programPlain    = "plain"    // cat
+	programSetuid   = "setuid"   // cat, set-user-ID root
+	programCapable  = "capable"  // cat, with file capabilities
 	fileForeign     = "foreign"  // a file that belongs to somebody else
 	fileText        = "a line\n"
 )
@@ -66,6 +67,9 @@ type scene struct {
 
 	got string // what a try says of its success
 }
+
+// switches tells whether the command runs as another user than the gateway.
+func (s *scene) switches() bool { return s.Who == whoUser || s.Who == whoService }
 
 // say notes what a try has got.
 func (s *scene) say(format string, args ...any) { s.got = fmt.Sprintf(format, args...) }

@@ -37,7 +37,7 @@ var signalTries = []try{
 }
 
 func needsToSignal(s *scene) string {
-	if s.Who == whoUser {
+	if s.switches() {
 		return needs(unix.CAP_KILL)(s)
 	}
 	return ""

@@ -49,7 +49,7 @@ func (f *finding) outcome() string {
 	t, _ := tryNamed(f.Try)
 	switch {
 	case f.Untried:
-		return fmt.Sprintf("refused (%s): %s", f.Excuse, f.Detail)
+		return "not tried: " + f.Detail
 	case t.allowed && f.Through:
 		return "allowed, as it should be"
 	case f.Profile == ProfileHost && f.Through:
@@ -82,6 +82,9 @@ func escapeTable(all []finding) string {
 	var text strings.Builder
 	w := tabwriter.NewWriter(&text, 0, 0, 2, ' ', 0)
 	fmt.Fprintln(w, "TRY\tPROFILE\tWAY\tUSER\tOUTCOME")
+	for _, line := range refusedLines(all) {
+		fmt.Fprintf(w, "(everything)\t%s\n", line)
+	}
 	for _, t := range allTries() {
 		name := t.name
 		for _, profile := range profiles {
@@ -95,6 +98,17 @@ func escapeTable(all []finding) string {
 	return text.String()
 }
 
+// refusedLines are those of profiles under which no job was run: profile, way, user, outcome.
+func refusedLines(all []finding) (lines []string) {
+	for _, f := range all {
+		line := fmt.Sprintf("%s\t%s\t%s\trefused: %s", f.Profile, f.Way, f.Who, f.Excuse)
+		if f.Untried && f.Excuse != "" && !slices.Contains(lines, line) {
+			lines = append(lines, line)
+		}
+	}
+	return lines
+}
+
 // tableLines are the lines of one try under one profile: way, user, outcome.
 func tableLines(all []finding, name string, profile Profile) (lines []string) {
 	type group struct{ outcome, ways, whos string }
@@ -102,7 +116,7 @@ func tableLines(all []finding, name string, profile Profile) (lines []string) {
 	who := map[string]map[Way][]string{}
 	for i := range all {
 		f := &all[i]
-		if f.Try != name || f.Profile != profile {
+		if f.Try != name || f.Profile != profile || f.Excuse != "" && f.Untried {
 			continue
 		}
 		o := f.outcome()

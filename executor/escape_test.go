@@ -35,16 +35,18 @@ import (
 
 // Whom commands run as.
 const (
-	whoRoot = "root"   // as root, as the gateway does
-	whoUser = "run_as" // as another user, to whom a gateway that is root switches
-	whoSelf = "user"   // as the gateway's own user, who is not root
+	whoRoot    = "root"    // as root, as the gateway does
+	whoUser    = "run_as"  // as another user, to whom a gateway that is root switches
+	whoService = "service" // as another user, to whom a gateway switches that has no other right than that
+	whoSelf    = "user"    // as the gateway's own user, who is not root
 )
 
-// escapeUID is a user that a gateway without privileges runs as. Nobody else must be using it.
-const escapeUID = 64124
-
-// foreignUID owns a file that root can read for its capabilities alone.
-const foreignUID = 64125
+// Users that nobody else must be using.
+const (
+	escapeUID  = 64124 // a gateway without privileges runs as
+	foreignUID = 64125 // owns a file that root can read for its capabilities alone
+	serviceUID = 64126 // a gateway runs as that is a service, as it is meant to be installed
+)
 
 func TestEscape(t *testing.T) {
 	t.Parallel()
@@ -57,10 +59,10 @@ func TestEscape(t *testing.T) {
 	var mu sync.Mutex
 	var all []finding
 	t.Run("gateway", func(t *testing.T) {
-		for name, uid := range escapeGateways() {
-			t.Run(name, func(t *testing.T) {
+		for _, kind := range escapeGateways() {
+			t.Run(kind.name, func(t *testing.T) {
 				t.Parallel()
-				found := runEscapeGateway(t, uid)
+				found := kind.run(t)
 				mu.Lock()
 				defer mu.Unlock()
 				all = append(all, found...)
@@ -75,16 +77,24 @@ func TestEscape(t *testing.T) {
 	t.Logf("what commands tried, and what became of it:\n%s", escapeTable(all))
 }
 
-// escapeGateways are the users that gateways run as.
-func escapeGateways() map[string]int {
-	if os.Geteuid() != 0 {
-		return map[string]int{"unprivileged": os.Geteuid()}
-	}
-	return map[string]int{"root": 0, "unprivileged": escapeUID}
+// gatewayKind is a user that a gateway runs as, and what that user may do.
+type gatewayKind struct {
+	name string
+	uid  int
+	caps []uintptr
 }
 
-// runEscapeGateway starts a gateway and returns what its commands could do.
-func runEscapeGateway(t *testing.T, uid int) []finding {
+func escapeGateways() []gatewayKind {
+	if os.Geteuid() != 0 {
+		return []gatewayKind{{"unprivileged", os.Geteuid(), nil}}
+	}
+	return []gatewayKind{
+		{"root", 0, nil}, {"service", serviceUID, []uintptr{unix.CAP_SETUID, unix.CAP_SETGID, unix.CAP_KILL}}, {"unprivileged", escapeUID, nil},
+	}
+}
+
+// run starts a gateway and returns what its commands could do.
+func (k *gatewayKind) run(t *testing.T) []finding {
 	t.Helper()
 	top, hidden := openDir(t), hiddenDir(t)
 	plantPrograms(t, top)
@@ -92,12 +102,13 @@ func runEscapeGateway(t *testing.T, uid int) []finding {
 	cmd.Dir = "/"
 	cmd.Env = []string{helperKey + "=escape-gateway", "PATH=/usr/bin:/bin", quickExit, gatewaySecretKey + "=" + gatewaySecret, "ESCAPE_TOP=" + top, "ESCAPE_HIDDEN=" + filepath.Join(hidden, "socket")}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
-	if uid != os.Geteuid() {
-		if _, err := user.LookupId(strconv.Itoa(uid)); err == nil {
-			t.Skipf("user %d exists", uid)
+	if k.uid != os.Geteuid() {
+		if _, err := user.LookupId(strconv.Itoa(k.uid)); err == nil {
+			t.Skipf("user %d exists", k.uid)
 		}
-		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(uid), Gid: uint32(uid)}
-		if err := os.Chown(top, uid, uid); err != nil {
+		cmd.SysProcAttr.AmbientCaps = k.caps
+		cmd.SysProcAttr.Credential = &syscall.Credential{Uid: uint32(k.uid), Gid: uint32(k.uid)}
+		if err := os.Chown(top, k.uid, k.uid); err != nil {
 			t.Fatal(err)
 		}
 	}
@@ -144,12 +155,12 @@ const quickExit = "GORACE=atexit_sleep_ms=0"
 // somebody else.
 func plantPrograms(t *testing.T, top string) {
 	t.Helper()
-	self, err := os.ReadFile("/proc/self/exe")
-	if err != nil {
-		t.Fatal(err)
-	}
-	for _, name := range []string{programAttacker, programSetuid, programCapable} {
-		writeProgram(t, filepath.Join(top, name), string(self))
+	for name, source := range map[string]string{programAttacker: "/proc/self/exe", programPlain: "/bin/cat", programSetuid: "/bin/cat", programCapable: "/bin/cat"} {
+		program, err := os.ReadFile(source)
+		if err != nil {
+			t.Fatal(err)
+		}
+		writeProgram(t, filepath.Join(top, name), string(program))
 	}
 	closed := filepath.Join(top, fileForeign)
 	if err := os.WriteFile(closed, []byte("foreign\n"), 0o600); err != nil {

@@ -37,14 +37,14 @@ func writeOffsets() error {
 }
 
 // offsets is a job that writes so many bytes, and ends when something was written to fifo, if that is not "".
-func offsets(t testing.TB, size int, fifo string) Job {
+func offsets(t testing.TB, size int64, fifo string) Job {
 	t.Helper()
 	self, err := os.Executable()
 	if err != nil {
 		t.Fatal(err)
 	}
 	job := command(t, self)
-	job.Env = []string{helperKey + "=offsets", "OFFSETS=" + strconv.Itoa(size), "FIFO=" + fifo, "GORACE=atexit_sleep_ms=0"}
+	job.Env = []string{helperKey + "=offsets", "OFFSETS=" + strconv.FormatInt(size, 10), "FIFO=" + fifo, "GORACE=atexit_sleep_ms=0"}
 	job.Timeout = time.Minute
 	return job
 }
@@ -106,10 +106,18 @@ func (f *Follower) checked(ctx context.Context, until int64, step int) (skipped 
 	return skipped, nil
 }
 
-// Followers of every kind read a command that prints 100 MiB, of which 4 are kept.
+// Followers of every kind read a command that prints 100 MiB.
 func TestFollowers(t *testing.T) {
 	t.Parallel()
-	const size, keep = 100 << 20, 4 << 20
+	for _, keep := range []int64{100_000, 4 << 20} { // the smaller ring is overwritten under the eyes of all of them
+		t.Run(strconv.FormatInt(keep, 10), func(t *testing.T) {
+			t.Parallel()
+			testFollowers(t, 100<<20, keep)
+		})
+	}
+}
+
+func testFollowers(t *testing.T, size, keep int64) {
 	job := offsets(t, size, "")
 	job.MaxOutput = keep
 	p, wait := begin(t, newRunner(t, nil), job)
@@ -148,7 +156,7 @@ func TestFollowers(t *testing.T) {
 		"slow": func() error { // it reads a little, and goes on only after everything was written
 			f := follow(t, p, Stdout, 0)
 			defer f.Close()
-			if _, err := f.checked(t.Context(), 100_000, 50_000); err != nil {
+			if _, err := f.checked(t.Context(), 40_000, 10_000); err != nil {
 				return err
 			}
 			<-done
@@ -210,7 +218,7 @@ func TestFollowers(t *testing.T) {
 		t.Errorf("after the end: skipped %d, ended at %d, %v", skipped, f.Offset(), err)
 	}
 	out := outputOf(t, res)
-	if !areOffsets(out.Stdout[:keep/2], 0) || !areOffsets(out.Stdout[len(out.Stdout)-keep/2:], size-keep/2) {
+	if !areOffsets(out.Stdout[:keep/2], 0) || !areOffsets(out.Stdout[int64(len(out.Stdout))-keep/2:], size-keep/2) {
 		t.Error("the output is not what was written")
 	}
 	// A follower keeps what it reads, also when the result is closed.
@@ -227,11 +235,11 @@ func TestFollowers(t *testing.T) {
 // What a command writes is seen before it ends, in memory as in a file, and by one that waited before it came.
 func TestFollowWhileItRuns(t *testing.T) {
 	t.Parallel()
-	for _, size := range []int{64, inMemory, inMemory + 8, 1 << 20} {
+	for _, size := range []int64{64, inMemory, inMemory + 8, 1 << 20} {
 		fifo, _ := meeting(t)
 		p, wait := begin(t, newRunner(t, nil), offsets(t, size, fifo))
 		f := follow(t, p, Stdout, 0)
-		if skipped, err := f.checked(t.Context(), int64(size), 4096); err != nil || skipped != 0 {
+		if skipped, err := f.checked(t.Context(), size, 4096); err != nil || skipped != 0 {
 			t.Errorf("%d bytes: skipped %d, %v", size, skipped, err)
 		}
 		release(t, fifo)
@@ -239,7 +247,7 @@ func TestFollowWhileItRuns(t *testing.T) {
 			t.Errorf("%d bytes: skipped %d, %v", size, skipped, err)
 		}
 		res := wait()
-		if res.ExitCode != 0 || res.Truncated || res.StdoutBytes != int64(size) {
+		if res.ExitCode != 0 || res.Truncated || res.StdoutBytes != size {
 			t.Errorf("%+v", res)
 		}
 		f.Close()
@@ -247,19 +255,30 @@ func TestFollowWhileItRuns(t *testing.T) {
 	}
 }
 
-// What is not kept at the end is counted as skipped, once the end has come.
+// What is not kept is counted as skipped; that nothing is kept of the end, once that has come.
 func TestFollowWhatIsNotKept(t *testing.T) {
 	t.Parallel()
-	job := offsets(t, 1000, "")
-	job.MaxOutput = 1 // of which the tail is nothing
-	p, wait := begin(t, newRunner(t, nil), job)
-	f := follow(t, p, Stdout, 0)
-	defer f.Close()
-	if skipped, err := f.checked(t.Context(), -1, 10); err != nil || skipped != 999 || f.Offset() != 1000 {
-		t.Errorf("skipped %d, ended at %d, %v", skipped, f.Offset(), err)
+	r := newRunner(t, nil)
+	for _, keep := range []int64{1, 2, 100, 1000} { // of 1, the tail is nothing
+		const size = 10_000
+		job := offsets(t, size, "")
+		job.MaxOutput = keep
+		p, wait := begin(t, r, job)
+		f := follow(t, p, Stdout, 0)
+		if skipped, err := f.checked(t.Context(), -1, 64); err != nil || skipped > size-keep || f.Offset() != size {
+			t.Errorf("%d kept: skipped %d, ended at %d, %v", keep, skipped, f.Offset(), err)
+		}
+		f.Close()
+		res := wait()
+		late := follow(t, p, Stdout, 0) // the result does not take from it
+		if skipped, err := late.checked(t.Context(), -1, 64); err != nil || skipped != size-keep || late.Offset() != size {
+			t.Errorf("%d kept, after the end: skipped %d, ended at %d, %v", keep, skipped, late.Offset(), err)
+		}
+		late.Close()
+		if out := outputOf(t, res); !areOffsets(out.Stdout[:keep-keep/2], 0) || !areOffsets(out.Stdout[int64(len(out.Stdout))-keep/2:], size-keep/2) {
+			t.Errorf("%d kept: %q", keep, out.Stdout)
+		}
 	}
-	res := wait()
-	res.Close()
 }
 
 func TestFollowRefuses(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -312,10 +313,28 @@ func TestSpoolHasNoName(t *testing.T) {
 		if err != nil || len(entries) > 0 || st.Nlink != 0 || st.Mode&0o7777 != 0o600 {
 			t.Errorf("%s: %v, %v, %d links, mode %#o", name, entries, err, st.Nlink, st.Mode)
 		}
+		if err := unix.Linkat(unix.AT_FDCWD, fmt.Sprintf("/proc/self/fd/%d", f.Fd()), unix.AT_FDCWD, dir+"/name", unix.AT_SYMLINK_FOLLOW); err == nil {
+			t.Errorf("%s: it was given a name", name)
+		}
 		flags, err := unix.FcntlInt(f.Fd(), unix.F_GETFD, 0)
 		if err != nil || flags&unix.FD_CLOEXEC == 0 {
 			t.Errorf("%s: flags %#x, %v", name, flags, err)
 		}
+	}
+	// What a gateway leaves that ends before it has unlinked the file.
+	root := filepath.Join(openDir(t), "work")
+	if err := os.Mkdir(root, 0o711); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.WriteFile(filepath.Join(root, privatePrefix+"output-1"), nil, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	r := newRunner(t, func(c *Config) { c.WorkRoot = root })
+	if err := r.RemoveLeftovers(); err != nil {
+		t.Error(err)
+	}
+	if entries, err := os.ReadDir(root); err != nil || len(entries) > 0 {
+		t.Errorf("%v, %v", entries, err)
 	}
 	if _, err := openNameless("/nonexistent"); !errors.Is(err, os.ErrNotExist) {
 		t.Errorf("got %v", err)

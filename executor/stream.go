@@ -86,8 +86,8 @@ func (s *stream) readSome() (ready, ended bool) {
 	return true, err != nil
 }
 
-// gather reads what the pipe holds now. A long stream it goes on reading as long as that flows, to fill the buffer: a file takes few large writes in half
-// the time of many small ones.
+// gather reads what the pipe holds now. A long stream it goes on reading as long as that flows, to fill the buffer: a file takes a few large writes in
+// less time than many small ones.
 func (s *stream) gather(buf []byte) (n int, err error) {
 	for lulls := 0; n < len(buf); {
 		m, err := unix.Read(s.fd, buf[n:])

