@@ -188,6 +188,9 @@ func (g *escapeGateway) startIn(dir string) error {
 			return err
 		case strings.HasSuffix(res.out, "/evil\n"):
 			return nil
+		case res.Status != StatusExited:
+			g.harmed("a job in a directory that comes and goes ended with %s: %s", res.Status, res.err)
+			return errors.New(string(res.Status))
 		default:
 			started++
 		}

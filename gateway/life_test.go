@@ -41,7 +41,7 @@ func newGateway(t *testing.T) *Gateway {
 	part(err)
 	analyzer, err := shell.New(shell.Config{Path: []string{"/usr/bin", "/bin"}})
 	part(err)
-	engine, err := policy.New(t.Context(), policy.Config{Paths: []string{rules}, Logger: log})
+	engine, err := policy.New(t.Context(), policy.Config{Paths: []string{rules}, Deadline: time.Minute, Logger: log})
 	part(err)
 	runner, err := executor.New(executor.Config{WorkRoot: filepath.Join(dir, "work"), Logger: log})
 	part(err)

@@ -144,7 +144,7 @@ func newTheatre(tb testing.TB, o theatreOptions, plays ...play) *theatre {
 	part(err)
 	analyzer, err := shell.New(shell.Config{Path: []string{"/usr/bin", "/bin"}})
 	part(err)
-	engine, err := policy.New(context.Background(), policy.Config{Paths: []string{filepath.Dir(th.rego)}, Logger: log})
+	engine, err := policy.New(context.Background(), policy.Config{Paths: []string{filepath.Dir(th.rego)}, Deadline: time.Minute, Logger: log})
 	part(err)
 	runner, err := executor.New(executor.Config{WorkRoot: filepath.Join(th.dir, "work"), Logger: log})
 	part(err)
