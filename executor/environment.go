@@ -8,11 +8,11 @@ const markKey = "SIDEGATE_JOB_ID"
 // environment is what the command gets: the executor's own variables, and of Job.Env what does not collide with them.
 func (j *Job) environment(w *workdir) []string {
 	own := []string{markKey + "=" + j.ID, "PWD=" + w.path}
-	if w.private != "" && (j.Workdir == "" || j.variable("HOME") == "") {
-		own = append(own, "HOME="+w.private)
+	if w.private != nil && (j.Workdir == "" || j.variable("HOME") == "") {
+		own = append(own, "HOME="+w.private.path)
 	}
-	if w.private != "" {
-		own = append(own, "TMPDIR="+w.private)
+	if w.private != nil {
+		own = append(own, "TMPDIR="+w.private.path)
 	}
 	env := own
 	for _, entry := range j.Env {

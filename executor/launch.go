@@ -19,6 +19,7 @@ type launching struct {
 	exe    executable
 	group  *cgroup.Group // nil without control groups
 	rules  *os.File      // a Landlock ruleset; nil without
+	doubt  bool          // whether processes of the job may be left
 }
 
 // open resolves and opens everything that the child needs, or says at which step that failed. What was opened is closed by close either way.
@@ -49,11 +50,12 @@ func (l *launching) close() {
 	}
 	if l.group != nil {
 		if err := l.group.Close(); err != nil {
+			l.doubt = true
 			l.runner.log.Error("executor: a control group could not be emptied", "job", l.job.ID, "error", err)
 		}
 	}
 	if l.dir != nil {
-		if err := l.dir.close(); err != nil {
+		if err := l.dir.close(l.runner.privates, !l.doubt); err != nil {
 			l.runner.log.Error("executor: a private directory could not be removed", "job", l.job.ID, "error", err)
 		}
 	}
@@ -71,7 +73,7 @@ func (l *launching) listFiles() error {
 	if !l.holds.has(featureLandlock) {
 		return nil
 	}
-	rules, missing, err := l.runner.sandbox.ruleset(l.job, &l.exe, l.dir.private)
+	rules, missing, err := l.runner.sandbox.ruleset(l.job, &l.exe, l.dir.home())
 	l.rules, l.holds.Missing = rules, append(l.holds.Missing, missing...)
 	return err
 }
@@ -151,7 +153,7 @@ func (l *launching) isolate(s *spawn.Spec) {
 
 // hides are the directories to cover: those that hold nothing which the job is to use.
 func (l *launching) hides() []string {
-	uses := []string{l.dir.path, l.dir.private}
+	uses := []string{l.dir.path, l.dir.home()}
 	if f := l.job.Filesystem; f != nil {
 		uses = append(append(uses, f.Read...), f.Write...)
 	}

@@ -40,7 +40,8 @@ type Config struct {
 	// Protected are paths that no job may read or write, whatever its decision lists: the configuration, the state directory, secrets. WorkRoot may lie
 	// below one of them. Those that do not exist are left out.
 	Protected []string
-	// Concurrency is how many jobs run at once at most: as many control groups are kept for reuse. 0 means that each is made anew.
+	// Concurrency is how many jobs run at once at most: as many control groups and private directories are kept for reuse. 0 means that each is
+	// made anew.
 	Concurrency int
 	// Way is how children are made; "" means the fastest that this processor has.
 	Way Way
@@ -58,6 +59,7 @@ type Runner struct {
 	log       *slog.Logger
 	maySwitch bool
 	sandbox   *sandbox
+	privates  *privates
 	reaper    *reap.Reaper // nil where orphans do not come to this process
 
 	mu    sync.Mutex
@@ -92,6 +94,7 @@ func New(c Config) (*Runner, error) {
 		return nil, fmt.Errorf("executor: %w", err)
 	}
 	r := &Runner{config: c, log: c.Logger, maySwitch: maySwitchUsers(), users: make(map[string]identity)}
+	r.privates = &privates{root: c.WorkRoot, keep: c.Concurrency, log: c.Logger, idle: map[ownership][]*private{}}
 	if _, err := r.identityOf(""); err != nil && !errors.Is(err, ErrMayNotSwitch) {
 		return nil, fmt.Errorf("executor: %w", err)
 	}
@@ -112,10 +115,10 @@ func New(c Config) (*Runner, error) {
 	return r, nil
 }
 
-// Close gives back the control groups and descriptors that the Runner holds. No job may be running.
+// Close gives back the control groups, directories and descriptors that the Runner holds. No job may be running.
 func (r *Runner) Close() error {
 	r.reaper.Close()
-	return r.sandbox.close()
+	return errors.Join(r.sandbox.close(), r.privates.close())
 }
 
 // Way returns how children are made.
@@ -179,7 +182,7 @@ func (r *Runner) launch(ctx context.Context, l *launching) (_ *Running, err erro
 
 // start opens the streams and makes the child.
 func (r *Runner) start(ctx context.Context, l *launching) (_ *running, err error) {
-	p := &running{runner: r, launching: l}
+	p := &running{runner: r, launching: l, wake: -1}
 	defer func() {
 		if err != nil {
 			p.close()
@@ -194,6 +197,9 @@ func (r *Runner) start(ctx context.Context, l *launching) (_ *running, err error
 		if p.streams[i], err = newStream(name, r.record(l.job, name)); err != nil {
 			return nil, &StartError{Step: StepOutput, Err: err}
 		}
+	}
+	if p.wake, err = unix.Eventfd(0, unix.EFD_CLOEXEC|unix.EFD_NONBLOCK); err != nil {
+		return nil, &StartError{Step: StepOutput, Err: os.NewSyscallError("eventfd2", err)}
 	}
 	if ctx.Err() != nil {
 		return nil, &StartError{Step: StepStart, Err: fmt.Errorf("%w: %w", ErrCancelledBeforeStart, context.Cause(ctx))}

@@ -47,10 +47,7 @@ func (f *filed) fill(t *testing.T) {
 }
 
 // piped writes to a recording in the way that a stream does.
-type piped struct {
-	*stream
-	write *os.File
-}
+type piped struct{ *stream }
 
 func newPiped(t *testing.T, kept *recording) *piped {
 	t.Helper()
@@ -60,15 +57,15 @@ func newPiped(t *testing.T, kept *recording) *piped {
 	}
 	kept.hold() // closing the stream gives up one
 	t.Cleanup(s.close)
-	return &piped{s, s.far}
+	return &piped{s}
 }
 
 // Write passes p through the pipe. It has to fit in.
 func (p *piped) Write(b []byte) (int, error) {
-	n, err := p.write.Write(b)
-	for ready := true; ready; {
-		ready, _ = p.readSome()
+	n, err := p.far.Write(b)
+	for p.readOnce() {
 	}
+	p.stream.write()
 	return n, err
 }
 

@@ -296,13 +296,13 @@ func TestRemoveLeftovers(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	defer own.close()
-	wantEntries(t, r.config.WorkRoot, filepath.Base(own.private), "job-1", "job-2", "not-ours")
+	defer own.close(next.privates, true)
+	wantEntries(t, r.config.WorkRoot, filepath.Base(own.home()), "job-1", "job-2", "not-ours")
 	for range 2 { // the second call finds nothing to do
 		if err := next.RemoveLeftovers(); err != nil {
 			t.Fatal(err)
 		}
-		wantEntries(t, r.config.WorkRoot, filepath.Base(own.private), "not-ours")
+		wantEntries(t, r.config.WorkRoot, filepath.Base(own.home()), "not-ours")
 	}
 }
 

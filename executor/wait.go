@@ -4,8 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"os"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -24,11 +22,12 @@ type running struct {
 	child   spawn.Child
 	release func() // lets others wait for the child's number
 	streams [2]*stream
+	wake    int // an eventfd that is written when the context ends; -1 for none
 	started time.Time
 
-	exited  chan struct{} // closed when the leader has ended
-	drained chan struct{} // closed when both streams are at their end
-	ended   time.Time     // written before exited is closed
+	exited    bool      // the leader has ended
+	ended     time.Time // when
+	cancelled bool      // the context has ended
 }
 
 // close closes what start opened.
@@ -43,6 +42,9 @@ func (p *running) close() {
 		if s != nil {
 			s.close()
 		}
+	}
+	if p.wake >= 0 {
+		unix.Close(p.wake)
 	}
 }
 
@@ -70,104 +72,80 @@ const (
 	byCancel
 )
 
-// supervise waits for the command and ends everything it has started.
+// supervise waits for the command and ends everything it has started. One goroutine does all of it, and its thread sleeps in poll(2) meanwhile: for a
+// short command, waking goroutines takes more time than all that is done here.
 func (p *running) supervise(ctx context.Context) (Result, error) {
-	p.exited = make(chan struct{})
-	p.drained = make(chan struct{})
-	var all, readers sync.WaitGroup
-	all.Go(p.awaitExit)
-	for _, s := range p.streams {
-		readers.Go(s.drain)
-	}
-	all.Go(func() {
-		readers.Wait()
-		close(p.drained)
-	})
-
-	timeout := time.NewTimer(p.job.Timeout)
-	defer timeout.Stop()
-	why := p.untilExit(ctx, timeout)
+	defer p.wakeAt(ctx)()
+	timeout := time.Now().Add(p.job.Timeout)
+	why := p.untilExit(timeout)
 	if why == byItself {
-		p.linger(ctx, timeout)
+		p.linger(timeout)
 	}
 	err := p.killTree()
 	p.finishOutput()
-	all.Wait()
 
 	res, reapErr := p.result(ctx, why)
 	res.Survivors = errors.Is(err, ErrSurvivors)
 	return res, errors.Join(err, reapErr)
 }
 
-// awaitExit waits for the pidfd to become readable, which leaves the leader unreaped.
-func (p *running) awaitExit() {
-	defer close(p.exited)
-	err := awaitReadable(p.child.Done)
-	if err != nil {
-		p.runner.log.Error("executor: cannot poll the pidfd, waiting by waitid", "job", p.job.ID, "error", err)
-		awaitZombie(p.child.PID)
-	}
-	p.ended = time.Now()
-}
-
-func awaitReadable(f *os.File) error {
-	conn, err := f.SyscallConn()
-	if err != nil {
-		return err
-	}
-	return conn.Read(func(fd uintptr) bool {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, 0)
-		return n > 0 && err == nil
+// wakeAt has poll return when the context ends, until stop is called.
+func (p *running) wakeAt(ctx context.Context) (stop func()) {
+	done := make(chan struct{})
+	forget := context.AfterFunc(ctx, func() {
+		defer close(done)
+		_, _ = unix.Write(p.wake, []byte{7: 1}) // a number that is not 0, in either byte order
 	})
-}
-
-func awaitZombie(pid int) {
-	for errors.Is(unix.Waitid(unix.P_PID, pid, nil, unix.WEXITED|unix.WNOWAIT, nil), unix.EINTR) {
+	return func() {
+		if !forget() {
+			<-done // the descriptor is closed soon
+		}
 	}
 }
 
 // untilExit returns once the leader has ended, by itself or by force. A leader that the kernel cannot or may not end is waited for: its place in
 // the queue stays taken, which bounds how many such processes can pile up.
-func (p *running) untilExit(ctx context.Context, timeout *time.Timer) ending {
+func (p *running) untilExit(timeout time.Time) ending {
 	var why ending
-	select {
-	case <-p.exited:
-		return byItself
-	case <-timeout.C:
-		why = byTimeout
-	case <-ctx.Done():
-		why = byCancel
+	for over := false; !p.exited && !p.cancelled && !over; {
+		over = p.poll(timeout)
 	}
-	select {
-	case <-p.exited: // both at once: the command was faster
+	switch {
+	case p.exited: // also if all comes at once: the command was faster
 		return byItself
+	case p.cancelled:
+		why = byCancel
 	default:
+		why = byTimeout
 	}
 	p.signal(unix.SIGTERM)
 	p.signal(unix.SIGCONT) // a stopped process acts on SIGTERM only when it goes on
-	grace := time.NewTimer(p.runner.config.KillGrace)
-	defer grace.Stop()
-	select {
-	case <-p.exited:
-	case <-grace.C:
+	grace := time.Now().Add(p.runner.config.KillGrace)
+	for over := false; !p.exited && !over; {
+		over = p.poll(grace)
+	}
+	if !p.exited {
 		p.signal(unix.SIGKILL)
-		<-p.exited
+	}
+	for !p.exited {
+		p.poll(time.Time{})
 	}
 	return why
 }
 
 // linger gives descendants that hold the pipes some time after the leader has ended by itself.
-func (p *running) linger(ctx context.Context, timeout *time.Timer) {
-	grace := time.NewTimer(p.runner.config.PipeGrace)
-	defer grace.Stop()
-	select {
-	case <-p.drained:
-	case <-grace.C:
-	case <-timeout.C:
-	case <-ctx.Done():
+func (p *running) linger(timeout time.Time) {
+	grace := time.Now().Add(p.runner.config.PipeGrace)
+	if timeout.Before(grace) {
+		grace = timeout
+	}
+	for over := false; !p.drained() && !p.cancelled && !over; {
+		over = p.poll(grace)
 	}
 }
+
+// drained tells whether both streams are at their end.
+func (p *running) drained() bool { return p.streams[Stdout].ended && p.streams[Stderr].ended }
 
 // signal reaches the whole group. The unreaped leader keeps the number of the group from being used again.
 func (p *running) signal(s unix.Signal) {
@@ -181,13 +159,14 @@ func (p *running) signal(s unix.Signal) {
 func (p *running) killTree() error {
 	p.signal(unix.SIGKILL)
 	if p.group != nil && p.runner.sandbox.limits.Kill.Available {
-		if err := p.group.Kill(); err == nil {
+		if err := p.group.Kill(1); err == nil { // the leader, which has ended and is not waited for yet
 			return nil
 		}
 	}
 	if p.holds.has(featurePIDNamespace) {
 		return nil
 	}
+	p.doubt = true // whoever hides from what follows is not found
 	h := hunt{
 		seeker:  seeker{wanted: map[string]struct{}{p.job.ID: {}}},
 		leader:  p.child.PID,
@@ -202,17 +181,13 @@ func (p *running) killTree() error {
 
 // finishOutput returns when both streams are no longer read.
 func (p *running) finishOutput() {
-	timer := time.NewTimer(drainGrace)
-	defer timer.Stop()
-	select {
-	case <-p.drained:
-		return
-	case <-timer.C:
+	patience := time.Now().Add(drainGrace)
+	for over := false; !p.drained() && !over; {
+		over = p.poll(patience)
 	}
 	for _, s := range p.streams {
-		s.giveUp()
+		s.end()
 	}
-	<-p.drained
 }
 
 // result reaps the leader and tells what happened.

@@ -19,88 +19,48 @@ const (
 	privateHome   = "home"
 )
 
-// workdir is where a job starts, and its private directory, which has to be removed afterwards.
+// workdir is where a job starts, and its private directory.
 type workdir struct {
 	path    string   // where the job starts
 	dir     *os.File // of path, O_PATH
-	private string   // the private directory; "" for none
-	entry   string   // the entry of WorkRoot to remove; "" for none
-	owner   identity
+	private *private // nil for none
 }
 
-// openWorkdir opens the job's directory and makes a private one that belongs to id: to start in where the job names none, and for temporary files, of
+// openWorkdir opens the job's directory and finds a private one that belongs to id: to start in where the job names none, and for temporary files, of
 // which a confined job has no other place.
-func (r *Runner) openWorkdir(job *Job, id identity) (*workdir, error) {
-	w := &workdir{path: job.Workdir, owner: id}
+func (r *Runner) openWorkdir(job *Job, id identity) (_ *workdir, err error) {
+	w := &workdir{path: job.Workdir}
 	if job.Workdir == "" || job.Profile != ProfileHost {
-		if err := w.makePrivate(r.config.WorkRoot); err != nil {
-			return nil, errors.Join(err, w.close())
+		if w.private, err = r.privates.take(id); err != nil {
+			return nil, err
 		}
 	}
 	if w.path == "" {
-		w.path = w.private
+		w.path = w.private.path
 	}
-	dir, err := openExact(w.path, unix.O_DIRECTORY)
-	if err != nil {
-		return nil, errors.Join(err, w.close())
+	if w.dir, err = openExact(w.path, unix.O_DIRECTORY); err != nil {
+		return nil, errors.Join(err, w.close(r.privates, true))
 	}
-	w.dir = dir
 	return w, nil
 }
 
-// close closes the descriptor and removes a private directory with all that is in it.
-func (w *workdir) close() error {
+// close closes the descriptor and gives the private directory back: certain says that no process of the job is left.
+func (w *workdir) close(to *privates, certain bool) error {
 	if w.dir != nil {
 		w.dir.Close()
 	}
-	if w.entry == "" {
+	if w.private == nil {
 		return nil
 	}
-	return removePrivate(w.entry)
+	return to.giveBack(w.private, certain)
 }
 
-func (w *workdir) makePrivate(root string) error {
-	dir, err := os.MkdirTemp(root, privatePrefix) // mode 0700
-	if err != nil {
-		return err
+// home is the path of the private directory, "" for none.
+func (w *workdir) home() string {
+	if w.private == nil {
+		return ""
 	}
-	w.entry, w.private = dir, dir
-	if !w.owner.switches {
-		return nil
-	}
-	err = os.Lchown(dir, int(w.owner.uid), int(w.owner.gid))
-	if !errors.Is(err, unix.EPERM) {
-		return err
-	}
-	if err := os.Remove(dir); err != nil {
-		return err
-	}
-	return w.makeHome(root)
-}
-
-// makeHome makes a directory for another user without CAP_CHOWN, which the gateway need not have: the owner makes it himself, in a directory that
-// his group may write to for that moment.
-func (w *workdir) makeHome(root string) error {
-	return actAs(uint32(os.Geteuid()), w.owner.gid, func() error {
-		dir, err := os.MkdirTemp(root, privatePrefix)
-		if err != nil {
-			return err
-		}
-		w.entry, w.private = dir, filepath.Join(dir, privateHome)
-		if err := os.Chmod(dir, 0o730); err != nil {
-			return err
-		}
-		if err := setFS(w.owner.uid, w.owner.gid); err != nil {
-			return err
-		}
-		if err := os.Mkdir(w.private, 0o700); err != nil {
-			return err
-		}
-		if err := setFS(uint32(os.Geteuid()), w.owner.gid); err != nil {
-			return err
-		}
-		return os.Chmod(dir, 0o710)
-	})
+	return w.private.path
 }
 
 // removePrivate removes one entry of WorkRoot. Where the gateway's own rights do not suffice, the contents are removed as their owner.

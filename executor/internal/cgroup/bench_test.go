@@ -30,7 +30,7 @@ func BenchmarkKillNothing(b *testing.B) {
 	}
 	defer g.Close()
 	for b.Loop() {
-		if err := g.Kill(); err != nil {
+		if err := g.Kill(0); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -71,14 +71,15 @@ func (g *Group) Tasks() []*os.File {
 }
 
 // Kill kills every process in the group and returns when all have ended, which does not mean that somebody has waited for them. If some are still there
-// after 5 s the error wraps [ErrPopulated].
-func (g *Group) Kill() error {
+// after 5 s the error wraps [ErrPopulated]. ended is how many processes of the group the caller knows to have ended and has not waited for: where nothing
+// else is counted there is nothing to look for.
+func (g *Group) Kill(ended int) error {
 	s, release, err := g.hold()
 	if err != nil {
 		return err
 	}
 	defer release()
-	return s.kill()
+	return s.kill(int64(ended))
 }
 
 // Empty tells whether every process of the group has ended.

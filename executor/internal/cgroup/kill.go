@@ -154,17 +154,17 @@ func (s *slot) targets() []target {
 	return all
 }
 
-// occupancy tells whether processes are running in the group, and whether it counts any, which are then ones that nobody has waited for. It is as quick
-// as can be, because mostly nothing is left of a job.
-func (s *slot) occupancy() (running, counted bool, err error) {
+// occupancy tells whether processes are running in the group, and whether it counts any, which are then ones that nobody has waited for: ended says how many
+// of those the caller knows. It is as quick as can be, because mostly nothing is left of a job.
+func (s *slot) occupancy(ended int64) (running, counted bool, err error) {
 	if s.events != noFile {
 		if n, err := s.events.field("populated"); err != nil || n != 0 {
 			return true, true, err
 		}
 	}
 	if s.pids.current != noFile {
-		if n, err := s.pids.current.number(); err != nil || n == 0 {
-			return false, false, err
+		if n, err := s.pids.current.number(); err != nil || n <= ended {
+			return false, n > 0, err
 		}
 	}
 	left, err := populatedOf(s.targets())
@@ -172,12 +172,12 @@ func (s *slot) occupancy() (running, counted bool, err error) {
 }
 
 func (s *slot) populated() (bool, error) {
-	running, _, err := s.occupancy()
+	running, _, err := s.occupancy(0)
 	return running, err
 }
 
-func (s *slot) kill() error {
-	if populated, err := s.populated(); err != nil || !populated {
+func (s *slot) kill(ended int64) error {
+	if running, _, err := s.occupancy(ended); err != nil || !running {
 		return err
 	}
 	s.killed.Store(s.into != nil)

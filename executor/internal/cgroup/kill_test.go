@@ -72,7 +72,7 @@ func TestKillTree(t *testing.T) {
 		if empty, err := g.Empty(); empty || err != nil {
 			t.Errorf("Empty = %v, %v while the tree runs", empty, err)
 		}
-		if err := g.Kill(); err != nil {
+		if err := g.Kill(0); err != nil {
 			t.Fatal(err)
 		}
 		for _, pid := range pids {
@@ -98,7 +98,7 @@ func TestKillForkBomb(t *testing.T) {
 			refused, err := g.PIDsRefused()
 			return refused || err != nil
 		})
-		if err := g.Kill(); err != nil {
+		if err := g.Kill(0); err != nil {
 			t.Fatal(err)
 		}
 		finish(t, cmd)
@@ -127,7 +127,7 @@ func TestKillGoesNoFurther(t *testing.T) {
 		bystander := start(t, other, fmt.Sprintf(": > %s; exec sleep 1000", fifo))
 		await()
 		victim := start(t, mine, "exec sleep 1000")
-		if err := mine.Kill(); err != nil {
+		if err := mine.Kill(0); err != nil {
 			t.Fatal(err)
 		}
 		finish(t, victim)
@@ -135,16 +135,16 @@ func TestKillGoesNoFurther(t *testing.T) {
 			t.Error("a process of another group was killed")
 		}
 		giveBack(t, mine)
-		if err := mine.Kill(); !errors.Is(err, ErrClosed) {
+		if err := mine.Kill(0); !errors.Is(err, ErrClosed) {
 			t.Errorf("Kill after Close: %v", err)
 		}
 		// The same group again, in the hands of somebody else.
 		again := makeGroup(t, tree, Limits{})
-		if err := mine.Kill(); !errors.Is(err, ErrClosed) {
+		if err := mine.Kill(0); !errors.Is(err, ErrClosed) {
 			t.Errorf("Kill after Close: %v", err)
 		}
 		giveBack(t, again)
-		if err := other.Kill(); err != nil {
+		if err := other.Kill(0); err != nil {
 			t.Error(err)
 		}
 		finish(t, bystander)

@@ -112,7 +112,7 @@ var errSpoiled = errors.New("cgroup: the group cannot be used again")
 
 // inspect finds out what a group still holds, and whether it can be used again at once. An error means never.
 func (s *slot) inspect() (clean bool, err error) {
-	running, counted, err := s.occupancy()
+	running, counted, err := s.occupancy(0)
 	if err != nil {
 		return false, err
 	}

@@ -78,7 +78,7 @@ func TestPIDsLimit(t *testing.T) {
 		}
 		return refused
 	})
-	if err := g.Kill(); err != nil {
+	if err := g.Kill(0); err != nil {
 		t.Error(err)
 	}
 	finish(t, cmd)

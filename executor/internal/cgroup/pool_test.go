@@ -210,7 +210,7 @@ func TestNotEmpty(t *testing.T) {
 	if !lives(bystander.Process.Pid) {
 		t.Error("Sweep has killed in a group that is in use")
 	}
-	if err := other.Kill(); err != nil {
+	if err := other.Kill(0); err != nil {
 		t.Error(err)
 	}
 	finish(t, bystander)
@@ -267,7 +267,7 @@ func TestGroupsOfTheJob(t *testing.T) {
 			if empty, err := g.Empty(); empty || err != nil {
 				t.Errorf("Empty = %v, %v", empty, err)
 			}
-			if err := g.Kill(); err != nil {
+			if err := g.Kill(0); err != nil {
 				t.Error(err)
 			}
 			finish(t, cmd)
@@ -307,7 +307,7 @@ func TestDescriptors(t *testing.T) {
 			if n, err := tree.Sweep(t.Context()); n != 1 || err != nil {
 				t.Errorf("Sweep = %d, %v", n, err)
 			}
-		} else if err := g.Kill(); err != nil {
+		} else if err := g.Kill(0); err != nil {
 			t.Error(err)
 		}
 		finish(t, cmd)
@@ -344,7 +344,7 @@ func TestManyAtOnce(t *testing.T) {
 				if state := run(t, g, "true"); !state.Success() {
 					t.Error(state)
 				}
-				if err := g.Kill(); err != nil {
+				if err := g.Kill(0); err != nil {
 					t.Error(err)
 				}
 				giveBack(t, g)

@@ -53,7 +53,7 @@ func TestCrash(t *testing.T) {
 		t.Errorf("Sweep again = %d, %v", n, err)
 	}
 	for _, g := range []*Group{mine, bystanders} {
-		if err := g.Kill(); err != nil {
+		if err := g.Kill(0); err != nil {
 			t.Error(err)
 		}
 	}

@@ -11,23 +11,15 @@ import (
 // Child is a started process that has not been reaped: until the caller waits for it, the pid stays its own.
 type Child struct {
 	PID int
-	// Done is a pidfd, readable once the process has ended. It is non-blocking and in the runtime's poller. The caller closes it.
+	// Done is a pidfd, which poll(2) finds readable once the process has ended. The caller closes it.
 	Done *os.File
 }
 
 // patience is how long a child may take until it executes the command.
 var patience = 10 * time.Second
 
-// adopt makes a Child of a process that executes the command. A process that cannot be watched is killed.
-func adopt(pid, pidfd int) (Child, error) {
-	// Non-blocking makes os.NewFile put the descriptor into the poller, so that no thread waits per child.
-	if err := unix.SetNonblock(pidfd, true); err != nil {
-		_ = unix.PidfdSendSignal(pidfd, unix.SIGKILL, nil, 0)
-		discard(pid, pidfd)
-		return Child{}, &Error{StepClone, err}
-	}
-	return Child{PID: pid, Done: os.NewFile(uintptr(pidfd), "pidfd")}, nil
-}
+// adopt makes a Child of a process that executes the command.
+func adopt(pid, pidfd int) Child { return Child{PID: pid, Done: os.NewFile(uintptr(pidfd), "pidfd")} }
 
 // discard reaps a child that has ended, or is about to.
 func discard(pid, pidfd int) {

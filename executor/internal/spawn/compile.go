@@ -2,9 +2,11 @@ package spawn
 
 import (
 	"math"
+	"os/signal"
 	"runtime"
 	"slices"
 	"sync"
+	"syscall"
 	"unsafe"
 
 	"golang.org/x/sys/unix"
@@ -13,6 +15,7 @@ import (
 const (
 	sigsetSize = 8  // bytes of the kernel's sigset_t
 	maxSignal  = 64 // signals are numbered from 1
+	sigIgnore  = 1  // SIG_IGN
 	maxCap     = 63
 	softNoFile = 1024
 )
@@ -58,18 +61,21 @@ func compile(s *Spec, leave int) (*program, error) {
 }
 
 // cloneCall is the system call that makes the child, with more flags. clone3(2) is left alone where it is not needed: container runtimes refuse it,
-// because their filters cannot see its flags.
+// because their filters cannot see its flags. Where it is used, it resets what the gateway handles of signals as well.
 func (p *program) cloneCall(flags, pidfd uintptr) (nr, a1, a2, a3 uintptr) {
 	flags |= p.flags
-	if p.cgroup < 0 {
+	if !p.clears() {
 		return unix.SYS_CLONE, flags | uintptr(unix.SIGCHLD), 0, pidfd
 	}
-	args := &cloneArgs{flags: uint64(flags) | unix.CLONE_INTO_CGROUP, pidfd: uint64(pidfd), cgroup: uint64(p.cgroup)}
+	args := &cloneArgs{flags: uint64(flags) | unix.CLONE_INTO_CGROUP | unix.CLONE_CLEAR_SIGHAND, pidfd: uint64(pidfd), cgroup: uint64(p.cgroup)}
 	if flags&unix.CLONE_PARENT == 0 { // with it the signal is that of the caller, and must not be given
 		args.exitSignal = uint64(unix.SIGCHLD)
 	}
 	return unix.SYS_CLONE3, address(p, args), unsafe.Sizeof(*args), 0
 }
+
+// clears tells whether the child is made by clone3(2), which clears what the gateway handles of signals.
+func (p *program) clears() bool { return p.cgroup >= 0 }
 
 // cloneArgs is struct clone_args of linux/sched.h.
 type cloneArgs struct {
@@ -122,13 +128,29 @@ func (p *program) addSession(*Spec) error {
 	p.add(StepSession, unix.SYS_SETSID)
 	zero := uintptr(unsafe.Pointer(&zeros)) // SIG_DFL, and the empty set
 	for sig := uintptr(1); sig <= maxSignal; sig++ {
-		if sig != uintptr(unix.SIGKILL) && sig != uintptr(unix.SIGSTOP) {
+		switch {
+		case sig == uintptr(unix.SIGKILL) || sig == uintptr(unix.SIGSTOP):
+		case p.clears() && !isIgnored(syscall.Signal(sig)): // the clone has done that
+		default:
 			p.add(StepSignals, unix.SYS_RT_SIGACTION, sig, zero, 0, sigsetSize)
 		}
 	}
 	p.add(StepSignals, unix.SYS_RT_SIGPROCMASK, unix.SIG_SETMASK, zero, 0, sigsetSize)
 	return nil
 }
+
+// isIgnored tells whether the gateway ignores a signal: since it was started, or by its own wish.
+func isIgnored(s syscall.Signal) bool { return ignoredAtStart()[s] || signal.Ignored(s) }
+
+// ignoredAtStart asks for each signal. Go sets a handler for most, but not for those that stop a process.
+var ignoredAtStart = sync.OnceValue(func() (ignored [maxSignal + 1]bool) {
+	for sig := 1; sig <= maxSignal; sig++ {
+		var action [4]uintptr // struct sigaction of the kernel: the handler comes first
+		_, _, err := syscall.RawSyscall6(unix.SYS_RT_SIGACTION, uintptr(sig), 0, uintptr(unsafe.Pointer(&action)), sigsetSize, 0, 0)
+		ignored[sig] = err == 0 && action[0] == sigIgnore
+	}
+	return ignored
+})
 
 func (p *program) addStdio(s *Spec) error {
 	for i, f := range s.Stdio {
@@ -160,8 +182,8 @@ func (p *program) addRlimits(s *Spec) error {
 // addIdentity changes the user and takes the capabilities.
 func (p *program) addIdentity(s *Spec) error {
 	if s.DropCapabilities && (mayDropBounding(s) || !s.NoNewPrivs) {
-		for c := range knownCaps() {
-			p.add(StepBoundingSet, unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, uintptr(c))
+		for _, c := range boundingSet(s) {
+			p.add(StepBoundingSet, unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, c)
 		}
 	}
 	if id := s.Identity; id != nil {
@@ -185,14 +207,28 @@ func (p *program) addIdentity(s *Spec) error {
 	return nil
 }
 
-// knownCaps is how many capabilities the kernel knows.
-var knownCaps = sync.OnceValue(func() int {
-	for c := range maxCap + 1 {
-		if _, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, uintptr(c), 0, 0, 0); err != nil {
-			return c
+// boundingSet is what the child's bounding set will hold: in a user namespace of its own everything, else what that of the gateway holds. Each drop costs
+// the child a copy of its credentials, so that a gateway whose set is small, as a service's should be, has faster children.
+func boundingSet(s *Spec) []uintptr {
+	if s.Namespaces != nil && s.Namespaces.User != nil {
+		return capabilities().known
+	}
+	return capabilities().bounding
+}
+
+// capabilities are those that the kernel knows, and those of them in the bounding set that the gateway was started with. Nothing is ever added to that.
+var capabilities = sync.OnceValue(func() (c struct{ known, bounding []uintptr }) {
+	for nr := range uintptr(maxCap + 1) {
+		has, err := unix.PrctlRetInt(unix.PR_CAPBSET_READ, nr, 0, 0, 0)
+		if err != nil {
+			break
+		}
+		c.known = append(c.known, nr)
+		if has != 0 {
+			c.bounding = append(c.bounding, nr)
 		}
 	}
-	return maxCap + 1
+	return c
 })
 
 // mayDropBounding tells whether the child will have CAP_SETPCAP: in a user namespace of its own it has everything, else what this thread has.

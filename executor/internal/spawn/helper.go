@@ -79,7 +79,7 @@ func (h *Helper) Start(s *Spec) (Child, error) {
 		return Child{}, err
 	}
 	reap(t.pid)
-	return adopt(t.child, t.pidfd)
+	return adopt(t.child, t.pidfd), nil
 }
 
 // talk is a conversation with a helper process.

@@ -176,19 +176,18 @@ func succeed(t testing.TB, start way, s *Spec) string {
 func wait(t testing.TB, c Child) (ws syscall.WaitStatus) {
 	t.Helper()
 	defer c.Done.Close()
-	conn, err := c.Done.SyscallConn()
-	if err != nil {
-		t.Fatal(err)
+	fds := []unix.PollFd{{Fd: int32(c.Done.Fd()), Events: unix.POLLIN}}
+	for {
+		if n, err := unix.Poll(fds, -1); n == 1 {
+			break
+		} else if err != unix.EINTR {
+			t.Fatalf("poll of the pidfd: %d, %v", n, err)
+		}
 	}
-	err = conn.Read(func(fd uintptr) bool {
-		fds := []unix.PollFd{{Fd: int32(fd), Events: unix.POLLIN}}
-		n, err := unix.Poll(fds, 0)
-		return n > 0 && err == nil
-	})
-	if err != nil {
-		t.Fatalf("the pidfd is not in the poller: %v", err)
-	}
-	var pid int
+	var (
+		pid int
+		err error
+	)
 	for {
 		if pid, err = syscall.Wait4(c.PID, &ws, unix.WNOHANG, nil); err != syscall.EINTR {
 			break

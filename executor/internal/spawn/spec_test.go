@@ -341,12 +341,31 @@ func TestCgroup(t *testing.T) {
 	}
 	bothWays(t, func(t *testing.T, start way) {
 		dir := newCgroup(t, mount, unix.CGROUP2_SUPER_MAGIC)
-		s := command(t, "cat", "/proc/self/cgroup")
+		signal.Ignore(unix.SIGUSR1, unix.SIGPIPE)
+		defer signal.Reset(unix.SIGUSR1, unix.SIGPIPE)
+		s := command(t, "cat", "/proc/self/cgroup", "/proc/self/status")
 		s.Cgroup = open(t, dir, unix.O_PATH|unix.O_DIRECTORY)
-		if got := succeed(t, start, s); !strings.Contains(got, "/"+filepath.Base(dir)+"\n") {
+		got := succeed(t, start, s)
+		if !strings.Contains(got, "/"+filepath.Base(dir)+"\n") {
 			t.Errorf("cgroups:\n%s", got)
 		}
+		fields(t, got, map[string]string{"SigBlk": "0000000000000000", "SigIgn": "0000000000000000", "SigCgt": "0000000000000000"})
 	})
+}
+
+// A shell without job control, and nohup, start a gateway with signals ignored. Go leaves those that stop a process as they are.
+func TestIgnoredAtStart(t *testing.T) {
+	needsRoot(t)
+	cmd := again("gateway", "-test.run", "^(TestCgroup|TestNothingInherited)$", "-test.v")
+	self, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd.Args = append([]string{"sh", "-c", `trap "" TSTP TTIN HUP && exec "$@"`, "sh", self}, cmd.Args[1:]...)
+	cmd.Path = "/bin/sh"
+	if out, err := cmd.CombinedOutput(); err != nil || !strings.Contains(string(out), "--- PASS: TestCgroup/vfork") {
+		t.Errorf("%v\n%s", err, out)
+	}
 }
 
 // Everything that confines a child of a gateway without privileges works for one that has none.

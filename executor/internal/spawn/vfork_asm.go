@@ -77,7 +77,7 @@ func (p *program) vfork() (Child, error) {
 		discard(int(pid), int(p.pidfd))
 		return Child{}, &Error{p.step, p.errno}
 	}
-	return adopt(int(pid), int(p.pidfd))
+	return adopt(int(pid), int(p.pidfd)), nil
 }
 
 // suspend makes the child and returns when it shares this memory no longer. After entersyscall nothing may be called that could grow the stack.
