@@ -47,7 +47,6 @@ workdir_allowed if {
 	roles := data.sidegate.roles
 	some role in input.client.roles
 	some root in roles[role].workdirs
-	startswith(input.request.workdir, root)
 	paths.below(input.request.workdir, root)
 }
 

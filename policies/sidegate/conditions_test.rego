@@ -71,6 +71,25 @@ test_workdirs if {
 	not allowed(testing.with_request(plain, {"workdir": "/etc"}))
 }
 
+# A slash behind a root changes nothing, and obligations are without it.
+test_roots_that_end_in_a_slash if {
+	role := {"workdirs": ["/srv/"], "paths": ["/opt/"], "outputs": ["/var/tmp/"], "commands": {"cat": {"operands": "path"}}}
+	asked := with_role("other", testing.with_request(testing.simple(["cat", "/opt/x"]), {"workdir": "/srv"}))
+	decision := sidegate.decision with input as asked with sidegate.roles.other as role
+	decision.allow
+	decision.obligations.filesystem.read == ["/opt", "/srv"]
+	written := testing.first(asked, {"redirects": [testing.redirect("write", ">", "/var/tmp/y")]})
+	other := sidegate.decision with input as written with sidegate.roles.other as role
+	other.obligations.filesystem.write == ["/var/tmp"]
+	every workdir in ["/srv-evil", "/", "/etc"] {
+		outside := with_role("other", testing.with_request(plain, {"workdir": workdir}))
+		denied := sidegate.decision with input as outside with sidegate.roles.other as role
+		not denied.allow
+		some reason in denied.reasons
+		startswith(reason, sprintf("workdir %q is outside the allowed ones", [workdir]))
+	}
+}
+
 test_environment if {
 	allowed(testing.with_request(plain, {"env": {"LANG": "C", "LC_TIME": "C", "APP_A": "x"}}))
 	not allowed(testing.with_request(plain, {"env": {"LANG": "C", "FOO": "x"}}))

@@ -169,6 +169,46 @@ func TestTest(t *testing.T) {
 	}
 }
 
+// A builtin that fails makes a gateway deny, whatever the rule around it makes of that. A test that meets one does not pass,
+// also where what it asks for would follow from the failure.
+func TestTestRaisesBuiltinErrors(t *testing.T) {
+	t.Parallel()
+	dir := writeFiles(t, map[string]string{"b_test.rego": `package sidegate.b_test
+
+number(x) := to_number(x)
+
+test_number if number("4") == 4
+
+test_no_number if not number("four")
+
+test_two_of_them if {
+	not number("four")
+	not number("five")
+}
+
+test_undefined if not input.x
+`})
+	report, err := Test(t.Context(), []string{dir}, TestOptions{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	want := map[string]struct {
+		outcome Outcome
+		error   string
+	}{
+		"test_number": {Pass, ""}, "test_no_number": {Error, "b_test.rego:3: eval_builtin_error: to_number: strconv.ParseFloat: parsing \"four\""},
+		"test_two_of_them": {Error, "parsing \"five\""}, "test_undefined": {Pass, ""},
+	}
+	for _, r := range report.Tests {
+		if w := want[r.Name]; r.Outcome != w.outcome || (r.Error == "") != (w.error == "") || !strings.Contains(r.Error, w.error) {
+			t.Errorf("%s: %s, %s", r.Name, r.Outcome, r.Error)
+		}
+	}
+	if len(report.Tests) != len(want) {
+		t.Errorf("%d tests were run", len(report.Tests))
+	}
+}
+
 func TestTestOptions(t *testing.T) {
 	t.Parallel()
 	report, err := Test(t.Context(), []string{"testdata/mixed"}, TestOptions{Run: `mixed_test\.test_pass`})

@@ -87,6 +87,7 @@ func Test(ctx context.Context, paths []string, o TestOptions) (TestReport, error
 		SetTimeout(cmp.Or(o.Timeout, DefaultTestTimeout)).
 		SetParallel(o.Parallel).
 		CapturePrintOutput(true).
+		RaiseBuiltinErrors(true). // as a gateway does: there it is a denial whatever the rules make of it
 		EnableTracing(o.Trace || o.VarValues)
 	measured := cover.New()
 	if o.Coverage {

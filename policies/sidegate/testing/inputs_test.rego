@@ -130,8 +130,10 @@ name_of(name) := name if is_string(name)
 path_kind(null) := "dynamic"
 
 path_kind(name) := "absolute" if {
+	is_string(name)
 	startswith(name, "/")
 } else := "relative" if {
+	is_string(name)
 	contains(name, "/")
 } else := "bare" if is_string(name)
 
@@ -140,10 +142,13 @@ resolved("cd") := null
 resolved(null) := null
 
 resolved(name) := name if {
+	is_string(name)
 	startswith(name, "/")
 } else := concat("", ["/usr/bin/", name]) if {
+	is_string(name)
 	not contains(name, "/")
 	name != "cd"
 } else := null if {
+	is_string(name)
 	contains(name, "/")
 }

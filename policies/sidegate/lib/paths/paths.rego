@@ -9,7 +9,8 @@ package sidegate.lib.paths
 # description: |
 #   The roots that hold `word`, which may be relative. Undefined unless every path
 #   that the word may mean lies below one of them. A relative path inside the
-#   private directory of a request without a workdir needs no root.
+#   private directory of a request without a workdir needs no root. A root may end in
+#   a slash, and is returned without it.
 within(word, roots) := held if {
 	# Nearly every word: an absolute path of names that begin with no dot, so that there
 	# is nothing to clean. What is not found here may still be found on the longer way.
@@ -24,7 +25,7 @@ within(word, roots) := held if {
 	candidates := resolve(word)
 	holders := {path: held |
 		some path in candidates
-		held := {root | some root in roots; below(path, root)}
+		held := {bare(root) | some root in roots; below(path, root)}
 		count(held) > 0
 	}
 	count(holders) == count(candidates)
@@ -80,6 +81,11 @@ below(path, root) if {
 }
 
 below(path, root) if startswith(concat("", [path, "/"]), concat("", [trim_suffix(root, "/"), "/"]))
+
+# What the kernel is told of: obligations hold clean paths only.
+bare("/") := "/"
+
+bare(root) := trim_suffix(root, "/") if root != "/"
 
 # METADATA
 # description: |

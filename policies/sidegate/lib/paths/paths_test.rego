@@ -19,6 +19,16 @@ test_below_a_root if {
 	within("/etc/os-release") == {"/etc/os-release"}
 }
 
+test_a_root_that_ends_in_a_slash if {
+	every word in ["/srv", "/srv/", "/srv/x", "x", "/srv//x/."] {
+		found := paths.within(word, ["/srv/"]) with input as testing.simple(["ls"])
+		found == {"/srv"}
+	}
+	not paths.within("/srv-evil", ["/srv/"]) with input as testing.simple(["ls"])
+	not paths.within("/etc", ["/srv/"]) with input as testing.simple(["ls"])
+	paths.within("/etc/x", ["/", "/srv/"]) == {"/"} with input as testing.simple(["ls"])
+}
+
 test_a_name_that_begins_like_a_root_is_outside if {
 	not within("/srv-evil")
 	not within("/var/log.old/x")

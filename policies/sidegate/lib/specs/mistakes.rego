@@ -5,7 +5,7 @@ import data.sidegate.lib.values
 # METADATA
 # scope: document
 # description: |
-#   What is wrong with the commands, variables and types in data: {"at", "what"}, where
+#   What is wrong with the commands, paths, variables and types in data: {"at", "what"}, where
 #   `at` is the way to the place from data. For a name that is not known, "given" has it, and
 #   "known" the names that are. Each of these denies what it is about, or all that its spec
 #   would allow. Nothing decides by it: tests, `sidegate policy check` and a gateway
@@ -33,6 +33,19 @@ mistakes contains {"at": at, "what": sprintf("%s must be a mapping", [concat("."
 	types_by_name := data.sidegate.roles[role].env
 	not is_object(types_by_name)
 	at := ["sidegate", "roles", role, "env"]
+}
+
+mistakes contains {"at": at, "what": sprintf("%s must be a list of absolute, clean paths", [concat(".", at)])} if {
+	some [at, value] in used_roots
+	not is_array(value)
+}
+
+mistakes contains {"at": at, "what": what} if {
+	some [at, value] in used_roots
+	is_array(value)
+	some root in value
+	not values.is_root(root)
+	what := sprintf("%s: %s is no absolute, clean path, so nothing is below it", [concat(".", at), json.marshal(root)])
 }
 
 mistakes contains {"at": at, "what": sprintf("%s: %s", [concat(".", at), what])} if {
@@ -144,3 +157,11 @@ used_types contains [["sidegate", "roles", role, "env", name], type] if {
 	type := data.sidegate.roles[role].env[name]
 	is_string(name)
 }
+
+# Every list of roots of a role with its place. (Each key is written out: what a rule reads of roles is how
+# `sidegate policy check` knows a misspelt key.)
+used_roots contains [["sidegate", "roles", role, "paths"], data.sidegate.roles[role].paths] if some role
+
+used_roots contains [["sidegate", "roles", role, "outputs"], data.sidegate.roles[role].outputs] if some role
+
+used_roots contains [["sidegate", "roles", role, "workdirs"], data.sidegate.roles[role].workdirs] if some role

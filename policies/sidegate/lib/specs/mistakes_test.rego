@@ -93,6 +93,20 @@ test_forms_of_keys if {
 	}
 }
 
+test_roots_of_a_role if {
+	told({"paths": ["/", "/srv/"], "outputs": [], "workdirs": ["/srv/.a"]}) == {}
+	told({"paths": ["/srv", "srv"], "outputs": ["/srv//x"], "workdirs": "/srv"}) == {
+		"paths": "sidegate.roles.other.paths: \"srv\" is no absolute, clean path, so nothing is below it",
+		"outputs": "sidegate.roles.other.outputs: \"/srv//x\" is no absolute, clean path, so nothing is below it",
+		"workdirs": "sidegate.roles.other.workdirs must be a list of absolute, clean paths",
+	}
+	told({"paths": ["/a/../b"], "outputs": [1], "workdirs": ["", "/srv"]}) == {
+		"paths": "sidegate.roles.other.paths: \"/a/../b\" is no absolute, clean path, so nothing is below it",
+		"outputs": "sidegate.roles.other.outputs: 1 is no absolute, clean path, so nothing is below it",
+		"workdirs": "sidegate.roles.other.workdirs: \"\" is no absolute, clean path, so nothing is below it",
+	}
+}
+
 # In YAML, -1 is a number, 0 is one too, and no is false.
 test_words_that_are_no_strings if {
 	found := told({"commands": {"x": {
@@ -151,7 +165,7 @@ test_built_in_types_cannot_be_made_again if {
 }
 
 test_types_of_ones_own if {
-	every type in [["a", "b"], [], {"path": "read"}, {"path": "write", "roots": ["/", "/srv/x"]}, {"pattern": "a", "path": "read"}] {
+	every type in [["a", "b"], [], {"path": "read"}, {"path": "write", "roots": ["/", "/srv/x", "/srv/", "/srv/.a/..b"]}, {"pattern": "a", "path": "read"}] {
 		values.mistakes(type) == set()
 	}
 	bad_roots := "roots must be a list of absolute, clean paths"
@@ -164,7 +178,9 @@ test_types_of_ones_own if {
 		[{"path": "read", "roots": {"a": "/srv"}}, bad_roots],
 		[{"path": "read", "roots": []}, bad_roots],
 		[{"path": "read", "roots": ["srv"]}, bad_roots],
-		[{"path": "read", "roots": ["/srv/"]}, bad_roots],
+		[{"path": "read", "roots": ["/srv//"]}, bad_roots],
+		[{"path": "read", "roots": ["/srv/../etc"]}, bad_roots],
+		[{"path": "read", "roots": ["/srv/."]}, bad_roots],
 		[{"path": "read", "roots": ["/srv", 1]}, bad_roots],
 		[{"pattern": "a", "roots": ["/srv"]}, "roots are those of a path, and there is none"],
 		[["a", 1], "1 in a list of words must be a string; write it in quotes"],

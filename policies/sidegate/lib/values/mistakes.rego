@@ -45,9 +45,17 @@ are_roots(value) if {
 	is_array(value)
 	value != []
 	every root in value {
-		is_string(root)
-		regex.match(`\A/\z|\A(/[^/.][^/]*)+\z`, root)
+		is_root(root)
 	}
+}
+
+# METADATA
+# description: |
+#   Whether a value can be a root, which is an absolute path without `.`, `..` and empty
+#   names. A slash behind it is none.
+is_root(value) if {
+	is_string(value)
+	regex.match(`\A/\z|\A(/([^/.][^/]*|\.[^/.][^/]*|\.\.[^/]+))+/?\z`, value)
 }
 
 # METADATA
