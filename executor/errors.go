@@ -30,7 +30,8 @@ const (
 	StepWorkdir = "workdir" // the working directory is gone, reached through a symbolic link, or could not be made
 	StepFiles   = "files"   // a path that the job lists is gone, or belongs to the gateway
 	StepGroup   = "cgroup"  // no control group could be made
-	StepOutput  = "output"  // pipes or /dev/null could not be opened
+	StepInput   = "input"   // what the command reads could not be opened
+	StepOutput  = "output"  // pipes could not be opened
 	StepStart   = "start"   // the child could not be made, or failed at the step that the error names, or the context had ended before
 )
 

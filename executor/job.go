@@ -28,6 +28,8 @@ type Job struct {
 	// Workdir is an absolute, clean path free of symbolic links. "" asks for a private empty directory that is also HOME and TMPDIR and is
 	// removed when the job has ended.
 	Workdir string
+	// Stdin is what the command reads. It must not change afterwards; an empty one is the end of file at once.
+	Stdin []byte
 	// Env is the complete environment as KEY=value, each key once. PWD and SIDEGATE_JOB_ID, and HOME and TMPDIR with a private directory,
 	// are set by the executor and replace entries of the same key.
 	Env []string

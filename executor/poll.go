@@ -10,16 +10,17 @@ import (
 // lull is how long a long stream may pause before what was read of it is written.
 const lull = time.Millisecond
 
-// poll waits until the leader ends, there is output, the context ends, or the time has come, and reads what there is to read. It tells whether the time has
+// poll waits until the leader ends, there is output, or room for input, the context ends, or the time has come, and reads and writes what there is. It tells whether the time has
 // come; the zero time never does.
 func (p *running) poll(until time.Time) (over bool) {
-	var fds [4]unix.PollFd
-	const child, wake = len(p.streams), len(p.streams) + 1
+	var fds [5]unix.PollFd
+	const child, wake, input = len(p.streams), len(p.streams) + 1, len(p.streams) + 2
 	for i, s := range p.streams {
 		fds[i] = pollFor(s.near, !s.ended)
 	}
 	fds[child] = pollFor(int(p.child.Done.Fd()), !p.exited)
 	fds[wake] = pollFor(p.wake, !p.cancelled)
+	fds[input] = unix.PollFd{Fd: int32(p.input.far), Events: unix.POLLOUT}
 
 	wait := p.patience(until)
 	n, err := unix.Ppoll(fds[:], wait, nil)
@@ -35,6 +36,9 @@ func (p *running) poll(until time.Time) (over bool) {
 		p.ended = time.Now()
 	}
 	p.cancelled = p.cancelled || fds[wake].Revents != 0
+	if fds[input].Revents != 0 {
+		p.input.write()
+	}
 	for i, s := range p.streams {
 		switch {
 		case fds[i].Revents != 0:

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"errors"
+	"fmt"
 	"os"
 	"path/filepath"
 )
@@ -17,6 +18,7 @@ type Report struct {
 
 // Groups says of each use of control groups how it is done here, or why not.
 type Groups struct {
+	Available          bool // every job is in a group of its own
 	Kill, Memory, PIDs string
 }
 
@@ -29,7 +31,7 @@ func (r *Runner) Report() Report {
 		report.Groups = Groups{Kill: why, Memory: why, PIDs: why}
 		return report
 	}
-	report.Groups = Groups{Kill: b.limits.Kill.How, Memory: b.limits.Memory.How, PIDs: b.limits.PIDs.How}
+	report.Groups = Groups{Available: true, Kill: b.limits.Kill.How, Memory: b.limits.Memory.How, PIDs: b.limits.PIDs.How}
 	return report
 }
 
@@ -53,4 +55,17 @@ func Inspect(c Config) (_ Report, err error) {
 	}
 	report := r.Report()
 	return report, r.Close()
+}
+
+// Holds tells whether a process belongs to a job, as far as control groups tell: where there are none it answers false. An error means that the process
+// is gone, or cannot be looked at.
+func (r *Runner) Holds(pid int) (bool, error) {
+	if r.sandbox.groups == nil {
+		return false, nil
+	}
+	held, err := r.sandbox.groups.Holds(pid)
+	if err != nil {
+		return false, fmt.Errorf("executor: looking for the group of process %d: %w", pid, err)
+	}
+	return held, nil
 }

@@ -188,13 +188,12 @@ func (r *Runner) start(ctx context.Context, l *launching) (_ *running, err error
 			p.close()
 		}
 	}()
-	stdin, err := os.Open(os.DevNull)
-	if err != nil {
-		return nil, &StartError{Step: StepOutput, Err: err}
+	pipes := pipeMode{otherUser: l.user.switches && l.user.uid != uint32(os.Geteuid())}
+	if p.input, err = newFeed(l.job.Stdin, pipes); err != nil {
+		return nil, &StartError{Step: StepInput, Err: err}
 	}
-	defer stdin.Close()
 	for i, name := range []string{"stdout", "stderr"} {
-		if p.streams[i], err = newStream(name, r.record(l.job, name)); err != nil {
+		if p.streams[i], err = newStream(name, r.record(l.job, name), pipes); err != nil {
 			return nil, &StartError{Step: StepOutput, Err: err}
 		}
 	}
@@ -205,7 +204,7 @@ func (r *Runner) start(ctx context.Context, l *launching) (_ *running, err error
 		return nil, &StartError{Step: StepStart, Err: fmt.Errorf("%w: %w", ErrCancelledBeforeStart, context.Cause(ctx))}
 	}
 	p.started = time.Now()
-	spec := l.spec(stdin, p.streams[0].far, p.streams[1].far)
+	spec := l.spec(p.input.near, p.streams[0].far, p.streams[1].far)
 	p.release, err = r.reaper.Own(func() (int, error) {
 		p.child, err = r.sandbox.make(spec)
 		return p.child.PID, err
@@ -213,6 +212,7 @@ func (r *Runner) start(ctx context.Context, l *launching) (_ *running, err error
 	if err != nil {
 		return nil, &StartError{Step: StepStart, Err: explain(l.exe.file.Name(), err)}
 	}
+	p.input.near.Close()
 	for _, s := range p.streams {
 		s.closeFar()
 	}

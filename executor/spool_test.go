@@ -51,7 +51,7 @@ type piped struct{ *stream }
 
 func newPiped(t *testing.T, kept *recording) *piped {
 	t.Helper()
-	s, err := newStream("test", kept)
+	s, err := newStream("test", kept, pipeMode{})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -36,18 +36,18 @@ type stream struct {
 	lulls int
 }
 
-func newStream(name string, kept *recording) (*stream, error) {
-	var fds [2]int
-	if err := unix.Pipe2(fds[:], unix.O_CLOEXEC); err != nil {
-		return nil, os.NewSyscallError("pipe2", err)
+func newStream(name string, kept *recording, open pipeMode) (*stream, error) {
+	read, write, err := open.pipe()
+	if err != nil {
+		return nil, err
 	}
 	// The read end alone is made non-blocking; commands do not expect that of their output.
-	if err := unix.SetNonblock(fds[0], true); err != nil {
-		unix.Close(fds[0])
-		unix.Close(fds[1])
+	if err := unix.SetNonblock(read, true); err != nil {
+		unix.Close(read)
+		unix.Close(write)
 		return nil, os.NewSyscallError("fcntl pipe", err)
 	}
-	return &stream{kept: kept, near: fds[0], far: os.NewFile(uintptr(fds[1]), name)}, nil
+	return &stream{kept: kept, near: read, far: os.NewFile(uintptr(write), name)}, nil
 }
 
 // read keeps what the pipe holds now, a turn of it at most.

@@ -21,6 +21,7 @@ type running struct {
 	runner  *Runner
 	child   spawn.Child
 	release func() // lets others wait for the child's number
+	input   *feed
 	streams [2]*stream
 	wake    int // an eventfd that is written when the context ends; -1 for none
 	started time.Time
@@ -37,6 +38,9 @@ func (p *running) close() {
 	}
 	if p.child.Done != nil {
 		p.child.Done.Close()
+	}
+	if p.input != nil {
+		p.input.close()
 	}
 	for _, s := range p.streams {
 		if s != nil {

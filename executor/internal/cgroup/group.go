@@ -4,6 +4,9 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"slices"
+	"strconv"
+	"strings"
 	"sync"
 )
 
@@ -158,4 +161,25 @@ func (g *Group) Close() error {
 		return nil
 	}
 	return g.tree.takeBack(s)
+}
+
+// Holds tells whether a process is in one of the Tree's groups. A process that is gone is an error that wraps [os.ErrNotExist] or [unix.ESRCH].
+func (t *Tree) Holds(pid int) (bool, error) {
+	text, err := os.ReadFile("/proc/" + strconv.Itoa(pid) + "/cgroup")
+	if err != nil {
+		return false, err
+	}
+	v2, v1, err := parseMemberships(text)
+	if err != nil {
+		return false, err
+	}
+	if v2 != nil {
+		v1 = append(v1, *v2)
+	}
+	for _, m := range v1 {
+		if slices.Contains(strings.Split(m.path, "/"), t.config.Name) {
+			return true, nil
+		}
+	}
+	return false, nil
 }
