@@ -12,7 +12,7 @@ func (g *Gateway) answer(ctx context.Context, call verified, made transformed) (
 		return nil, c.withheld
 	}
 	c.answeredBy = made.answer.answeredBy
-	if refusal := g.spend(ctx, call); refusal != nil {
+	if refusal := g.spend(ctx, call, g.answeredLeaf(made.request, c.answeredBy)); refusal != nil {
 		return nil, refusal
 	}
 	g.log.Info("answered by a plugin, without running", "client", call.principal.Client, "plugin", c.answeredBy)
@@ -55,11 +55,8 @@ func (l *life) decisionID() string {
 	return ""
 }
 
-// abandoned notes that the caller of a job left, and ends the job where the decision says so.
+// abandoned ends a job whose caller has left, as its decision says. Whoever may still be there is told how it ended.
 func (g *Gateway) abandoned(l *life) {
-	if l.ruling.Load().obligations.OnDisconnect == "kill" {
-		g.queue.Cancel(l.request.ID)
-		return
-	}
-	g.log.Debug("the caller left; its command goes on", "job", l.request.ID)
+	g.log.Info("the caller left, and its command ends with that, as the policy says", "job", l.request.ID)
+	g.queue.Cancel(l.request.ID)
 }

@@ -18,7 +18,7 @@ func (g *Gateway) deniedByPlugin(out wasm.Outcome) *Error {
 	if out.Reason != "" {
 		reason = fmt.Sprintf("%s: %s", reason, printable(out.Reason, maxReason))
 	}
-	return &Error{Code: code, Message: reason, Reasons: []string{reason}, DecisionID: newID()}
+	return &Error{Code: code, Message: reason, Reasons: []string{reason}, DecisionID: newID(), Plugin: out.Plugin}
 }
 
 // pluginFailed denies a request because a plugin failed that must not be skipped, or turns it away for now because one is
@@ -33,6 +33,9 @@ func (g *Gateway) pluginFailed(req Request, err error) *Error {
 	}
 	e := &Error{Code: PluginFailed, Message: blame(err) + ", so the request is denied; the gateway's log says why", DecisionID: newID(), Cause: err}
 	e.Reasons = []string{e.Message}
+	if failure != nil {
+		e.Plugin = failure.Plugin
+	}
 	g.log.Error("a plugin failed, and the request was denied", "request", req.ID, "client", req.Principal.Client, "decision", e.DecisionID, "error", err)
 	return e
 }

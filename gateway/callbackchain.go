@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"net/http"
 
 	"github.com/sidegate/sidegate/internal/callback"
@@ -12,9 +13,10 @@ import (
 )
 
 // TransformCallback takes an attempt to deliver a callback through the plugins of the callback phase. An error means that
-// nothing may be sent; its text is for the journal and for people.
-func (g *Gateway) TransformCallback(ctx context.Context, d callback.Delivery) (callback.Message, error) {
-	nothing, asIs := callback.Message{}, callback.Message{Body: d.Body}
+// nothing may be sent; its text is for the journal and for people. A message without body is the stored one, which is read only
+// where a plugin sees it.
+func (g *Gateway) TransformCallback(ctx context.Context, d callback.Delivery, stored callback.Body) (callback.Message, error) {
+	nothing, asIs := callback.Message{}, callback.Message{}
 	if g.plugins == nil || !g.plugins.Has(wasm.PhaseCallback) {
 		return asIs, nil
 	}
@@ -31,7 +33,11 @@ func (g *Gateway) TransformCallback(ctx context.Context, d callback.Delivery) (c
 		return asIs, nil
 	}
 	defer chain.Close()
-	sent, err := json.Marshal(callbackMessage{d.URL, d.Attempt + 1, map[string]string{"Content-Type": "application/json"}, d.Body})
+	body, err := io.ReadAll(io.NewSectionReader(stored, 0, stored.Size()))
+	if err != nil {
+		return nothing, fmt.Errorf("its body cannot be read: %w", err)
+	}
+	sent, err := json.Marshal(callbackMessage{d.URL, d.Attempt + 1, map[string]string{"Content-Type": "application/json"}, body})
 	if err != nil {
 		return nothing, err
 	}

@@ -22,6 +22,7 @@ type conclusion struct {
 	answeredBy  string            // the plugin that answered; nothing ran then
 	changes     []wasm.Change
 	withheld    *Error // why nobody gets the output
+	lost        bool   // the output is not kept, because it could not be stored
 }
 
 // conclude takes a result through the plugins of the response phase. If they fail, how the command ended is told and its
@@ -40,6 +41,7 @@ func (g *Gateway) conclude(req Request, r *ruling, result executor.Result) concl
 		return c
 	}
 	defer chain.Close()
+	defer g.metrics.stage(stageResponsePlugins)()
 	c.heldBy = chain.Names()
 	sent, err := json.Marshal(struct {
 		Status      executor.Status   `json:"status"`
@@ -111,6 +113,14 @@ func (c *conclusion) drop() {
 	c.Close()
 	c.Stdout, c.Stderr = nil, nil
 	c.Truncated = c.Truncated || c.StdoutBytes+c.StderrBytes > 0
+}
+
+// withoutOutput is what can be stored where the output takes too much room. Whoever holds c goes on holding the output.
+func (c conclusion) withoutOutput() conclusion {
+	c.lost = c.lost || c.Stdout.Len()+c.Stderr.Len() > 0
+	c.Truncated = c.Truncated || c.lost
+	c.Stdout, c.Stderr = nil, nil
+	return c
 }
 
 // record is what the journal keeps of a conclusion beside its output.

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"slices"
 
+	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/shell"
 	"github.com/sidegate/sidegate/policy"
 )
@@ -38,21 +39,28 @@ func (g *Gateway) serveDecision(w http.ResponseWriter, r *http.Request) {
 }
 
 func (g *Gateway) decide(w http.ResponseWriter, r *http.Request) (*decisionReply, error) {
-	call, err := g.verify(w, r)
+	by := signed
+	if !auth.IsSigned(r.Header) {
+		if _, err := auth.PeerOf(r); err == nil {
+			by = native
+		}
+	}
+	call, err := by.verify(g, w, r)
 	if err != nil {
 		return nil, err
 	}
 	ctx := context.WithoutCancel(r.Context())
 	order, err := decodeJob(call.body)
 	if err != nil {
-		return nil, g.turnAway(ctx, call, invalid(err))
+		return nil, g.turnAway(ctx, call, nil, invalid(err))
 	}
-	reply, err := g.foresee(ctx, g.request(r, call.principal, order))
+	request := g.request(r, call.principal, order)
+	reply, err := g.foresee(ctx, request)
 	if err != nil {
-		return nil, g.turnAway(ctx, call, err)
+		return nil, g.turnAway(ctx, call, &request, err)
 	}
-	if refusal := g.spend(ctx, call); refusal != nil {
-		return nil, g.turnAway(ctx, call, refusal)
+	if refusal := g.spend(ctx, call, g.askedLeaf(request, reply)); refusal != nil {
+		return nil, g.turnAway(ctx, call, &request, refusal)
 	}
 	g.log.Info("decided, without running", "client", call.principal.Client, "decision", reply.DecisionID, "allow", reply.Allow)
 	return reply, nil

@@ -14,6 +14,7 @@ const (
 	InvalidRequest     Code = "invalid_request"
 	Unsigned           Code = "missing_signature"
 	BadSignature       Code = "invalid_signature"
+	UnknownPeer        Code = "unknown_peer"
 	StaleTimestamp     Code = "stale_timestamp"
 	Denied             Code = "denied"
 	SandboxUnavailable Code = "sandbox_unavailable"
@@ -27,6 +28,10 @@ const (
 	PluginFailed       Code = "plugin_failed"
 	PluginBusy         Code = "plugin_busy"
 	ResponseWithheld   Code = "response_withheld"
+	OutputHeld         Code = "output_held"
+	OutputCut          Code = "output_cut"
+	AlreadyDelivered   Code = "already_delivered"
+	AttemptUnderWay    Code = "attempt_under_way"
 	TooLarge           Code = "too_large"
 	RateLimited        Code = "rate_limited"
 	QueueFull          Code = "queue_full"
@@ -42,6 +47,7 @@ var statuses = map[Code]int{
 	InvalidRequest:     http.StatusBadRequest,
 	Unsigned:           http.StatusUnauthorized,
 	BadSignature:       http.StatusUnauthorized,
+	UnknownPeer:        http.StatusUnauthorized,
 	StaleTimestamp:     http.StatusUnauthorized,
 	Denied:             http.StatusForbidden,
 	SandboxUnavailable: http.StatusForbidden,
@@ -55,6 +61,10 @@ var statuses = map[Code]int{
 	PluginFailed:       http.StatusForbidden,
 	PluginBusy:         http.StatusServiceUnavailable,
 	ResponseWithheld:   http.StatusBadGateway,
+	OutputHeld:         http.StatusConflict,
+	OutputCut:          http.StatusConflict,
+	AlreadyDelivered:   http.StatusConflict,
+	AttemptUnderWay:    http.StatusConflict,
 	TooLarge:           http.StatusRequestEntityTooLarge,
 	RateLimited:        http.StatusTooManyRequests,
 	QueueFull:          http.StatusTooManyRequests,
@@ -81,6 +91,7 @@ type Error struct {
 	DecisionID string        // set once a decision was made
 	RetryAfter time.Duration // set where trying again later is worth it
 	End        *End          // set where a command ran all the same
+	Plugin     string        // that refused or failed; for the audit
 	Cause      error         // for the log only, never sent
 }
 

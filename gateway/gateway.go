@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"sync"
@@ -10,6 +11,7 @@ import (
 	"golang.org/x/time/rate"
 
 	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/internal/audit"
 	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/callback"
 	"github.com/sidegate/sidegate/internal/jobs"
@@ -26,17 +28,24 @@ type Config struct {
 	Policy    *policy.Engine
 	Runner    *executor.Runner
 	Journal   *journal.Journal
+	Audit     *audit.Key // for the digests in the leaves of Journal
 	Queue     *jobs.Queue
 	Callbacks *callback.Allowlist
 	// Plugins transform requests, results and callbacks; nil has none.
 	Plugins *wasm.Host
-	// CallbackDue is called after a callback was committed, so that its delivery need not wait for the next look.
-	CallbackDue func()
+	// CallbackDue is called with the origin of a callback's destination after it was committed, so that its delivery need not wait
+	// for the next look.
+	CallbackDue func(destination string)
+	// RetryCallback makes a delivery due at once that waits or was given up. It answers callback.ErrUnderWay while an attempt is going on, and
+	// journal.ErrState once it was delivered.
+	RetryCallback func(ctx context.Context, delivery string) error
 
 	Bounds  Bounds
 	Limits  Limits
 	Host    policy.Host
 	Observe *Observation // nil enforces the policy, as it should be
+
+	Metrics Metrics // the zero value counts nothing
 
 	Version     string // shown by GET /
 	ReleaseDate string // shown by GET /
@@ -58,18 +67,22 @@ type Gateway struct {
 	judge       judge
 	runner      *executor.Runner
 	journal     *journal.Journal
+	audit       *audit.Key
 	queue       *jobs.Queue
 	plugins     *wasm.Host
-	callbackDue func()
+	callbackDue func(destination string)
+	retry       func(ctx context.Context, delivery string) error
 
-	bounds Bounds
-	limits Limits
+	bounds  Bounds
+	limits  Limits
+	metrics Metrics
 
 	version, releaseDate string
 	log                  *slog.Logger
 	now                  func() time.Time
 
 	rates   sync.Map // client name -> *rate.Limiter; one per configured client
+	lives   sync.Map // job ID -> *life, of those that have not ended
 	closing atomic.Bool
 	// reloadProblem is why the newest edit of the configuration is not in force; nil when it is.
 	reloadProblem atomic.Pointer[string]
@@ -83,10 +96,10 @@ type Gateway struct {
 // New returns a Gateway that has not served yet.
 func New(c Config) (*Gateway, error) {
 	switch {
-	case c.Verifier == nil, c.Analyzer == nil, c.Policy == nil, c.Runner == nil, c.Journal == nil, c.Queue == nil, c.Callbacks == nil:
+	case c.Verifier == nil, c.Analyzer == nil, c.Policy == nil, c.Runner == nil, c.Journal == nil, c.Audit == nil, c.Queue == nil, c.Callbacks == nil:
 		return nil, errors.New("gateway: a part is missing from the configuration")
-	case c.CallbackDue == nil, c.Log == nil:
-		return nil, errors.New("gateway: CallbackDue and Log are required")
+	case c.CallbackDue == nil, c.RetryCallback == nil, c.Log == nil:
+		return nil, errors.New("gateway: CallbackDue, RetryCallback and Log are required")
 	case c.Limits.Body <= 0, c.Limits.Rate <= 0, c.Limits.Burst <= 0:
 		return nil, errors.New("gateway: every limit must be above zero")
 	}
@@ -96,10 +109,11 @@ func New(c Config) (*Gateway, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	m := c.Metrics.orNothing()
 	return &Gateway{
-		verifier: c.Verifier, policy: c.Policy, runner: c.Runner, journal: c.Journal, queue: c.Queue, plugins: c.Plugins, callbackDue: c.CallbackDue,
-		judge:  judge{analyzer: c.Analyzer, policy: c.Policy, bounds: c.Bounds, callbacks: c.Callbacks, host: c.Host, available: c.Runner.Check, observe: c.Observe},
-		bounds: c.Bounds, limits: c.Limits,
+		verifier: c.Verifier, policy: c.Policy, runner: c.Runner, journal: c.Journal, audit: c.Audit, queue: c.Queue, plugins: c.Plugins, callbackDue: c.CallbackDue, retry: c.RetryCallback,
+		judge:  judge{analyzer: c.Analyzer, policy: timedDecider{c.Policy, m.Decided}, bounds: c.Bounds, callbacks: c.Callbacks, host: c.Host, available: c.Runner.Check, observe: c.Observe},
+		bounds: c.Bounds, limits: c.Limits, metrics: m,
 		version: c.Version, releaseDate: c.ReleaseDate, log: c.Log, now: c.Now, drained: make(chan struct{}), finishTries: finishTries, bodyTime: bodyTime, replyTime: replyTime,
 	}, nil
 }

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strings"
 	"time"
 
 	"github.com/gorilla/mux"
@@ -22,8 +23,17 @@ type Check struct {
 	note bool
 }
 
+// readiness is what /readyz answers; docs/api.md describes it.
+type readiness struct {
+	Ready   bool    `json:"ready"`
+	Checks  []Check `json:"checks"`
+	Profile string  `json:"default_profile"` // of jobs whose decision names none
+	Sandbox Sandbox `json:"sandbox"`
+}
+
 // AdminHandler returns the routes of the admin listener: /healthz says that the process answers, /readyz whether it can
-// do its work, with a reason for each part that cannot, and /v1/chains in which order plugins run.
+// do its work, with a reason for each part that cannot, and what holds commands, /v1/chains in which order plugins run, and
+// /metrics figures.
 func (g *Gateway) AdminHandler() http.Handler {
 	router := mux.NewRouter()
 	router.HandleFunc("/healthz", func(w http.ResponseWriter, _ *http.Request) {
@@ -32,27 +42,27 @@ func (g *Gateway) AdminHandler() http.Handler {
 	}).Methods(http.MethodGet, http.MethodHead)
 	router.HandleFunc("/v1/chains", g.serveChains).Methods(http.MethodGet, http.MethodHead)
 	router.HandleFunc("/readyz", g.serveReady).Methods(http.MethodGet, http.MethodHead)
+	if g.metrics.Page != nil {
+		router.Handle("/metrics", g.metrics.Page).Methods(http.MethodGet, http.MethodHead)
+	}
 	return g.boundConnection(router)
 }
 
 func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
 	ctx, cancel := context.WithTimeout(r.Context(), readyTime)
 	defer cancel()
-	checks := g.Ready(ctx)
-	ready := true
-	for _, c := range checks {
-		ready = ready && (c.OK || c.note)
+	report := readiness{Ready: true, Checks: g.Ready(ctx), Profile: g.bounds.Profile, Sandbox: SandboxOf(g.runner.Report())}
+	for _, c := range report.Checks {
+		report.Ready = report.Ready && (c.OK || c.note)
 	}
 	w.Header().Set("Content-Type", "application/json")
-	if !ready {
+	if !report.Ready {
 		w.WriteHeader(http.StatusServiceUnavailable)
 	}
 	enc := json.NewEncoder(w)
+	enc.SetEscapeHTML(false)
 	enc.SetIndent("", "  ")
-	_ = enc.Encode(struct {
-		Ready  bool    `json:"ready"`
-		Checks []Check `json:"checks"`
-	}{ready, checks})
+	_ = enc.Encode(report)
 }
 
 // Ready checks each part that a request needs.
@@ -76,7 +86,20 @@ func (g *Gateway) Ready(ctx context.Context) []Check {
 	}
 	jobs := g.queue.Stats()
 	queue := Check{Name: "queue", OK: true, Detail: fmt.Sprintf("%d running, %d waiting", jobs.Running, jobs.Waiting)}
-	return append([]Check{policyCheck, journalCheck, queue, service}, g.notes()...)
+	return append([]Check{policyCheck, journalCheck, g.sandboxCheck(), queue, service}, g.notes()...)
+}
+
+// sandboxCheck fails only where the default profile is not available: decisions that name another one may be enforced all the
+// same, but what most calls get is a refusal.
+func (g *Gateway) sandboxCheck() Check {
+	sandbox := SandboxOf(g.runner.Report())
+	c := Check{Name: "sandbox", OK: true, Detail: "the profile " + g.bounds.Profile + " is enforced"}
+	if err := sandbox.Unavailable(g.bounds.Profile); err != nil {
+		c.OK, c.Detail = false, err.Error()
+	} else if lacks := sandbox.lacks(g.bounds.Profile); len(lacks) > 0 {
+		c.Detail += ", without " + strings.Join(lacks, ", ")
+	}
+	return c
 }
 
 // notes are what an operator should know although the gateway works: an edit that was refused, plugins that keep failing.

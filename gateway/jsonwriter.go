@@ -14,20 +14,25 @@ const jsonPiece = 64 << 10
 
 // jsonWriter writes JSON in pieces. After an error it writes nothing more; err says what went wrong.
 type jsonWriter struct {
-	w   io.Writer
-	buf []byte
-	err error
+	w       io.Writer
+	buf     []byte
+	written int64
+	err     error
 }
 
 // raw writes what is JSON already.
 func (j *jsonWriter) raw(text string) {
 	if j.err == nil {
-		_, j.err = io.WriteString(j.w, text)
+		n, err := io.WriteString(j.w, text)
+		j.written, j.err = j.written+int64(n), err
 	}
 }
 
 // text writes an output as a string. Bytes that are not UTF-8 become U+FFFD. The error is one of reading the output.
-func (j *jsonWriter) text(o *executor.Output) error {
+func (j *jsonWriter) text(o *executor.Output) error { return j.textWith(o, "") }
+
+// textWith writes an output as a string, with something more at its end.
+func (j *jsonWriter) textWith(o *executor.Output, more string) error {
 	j.raw(`"`)
 	read := make([]byte, min(o.Len(), jsonPiece+utf8.UTFMax))
 	for at := int64(0); at < o.Len() && j.err == nil; {
@@ -38,9 +43,10 @@ func (j *jsonWriter) text(o *executor.Output) error {
 		n = wholeRunes(read[:n], jsonPiece)
 		at += int64(n)
 		j.buf = appendEscaped(j.buf[:0], read[:n])
-		_, j.err = j.w.Write(j.buf)
+		n, j.err = j.w.Write(j.buf)
+		j.written += int64(n)
 	}
-	j.raw(`"`)
+	j.raw(string(appendEscaped(j.buf[:0], []byte(more))) + `"`)
 	return nil
 }
 

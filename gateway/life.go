@@ -9,7 +9,6 @@ import (
 	"time"
 
 	"github.com/sidegate/sidegate/executor"
-	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/jobs"
 	"github.com/sidegate/sidegate/internal/journal"
 )
@@ -21,9 +20,14 @@ type life struct {
 	ruling  atomic.Pointer[ruling] // nil until a job of an earlier process is decided again
 	begun   bool                   // the journal says "running"
 
-	left  <-chan struct{} // closed when the gateway stops before the job started
-	ended chan struct{}   // closed when there is nothing more to wait for
-	taken chan struct{}   // closed when nobody needs the result any more
+	left     <-chan struct{} // closed when the gateway stops before the job started
+	underway chan struct{}   // closed when the command runs, or will not run
+	ended    chan struct{}   // closed when there is nothing more to wait for
+	taken    chan struct{}   // closed when nobody needs the result any more
+
+	// Valid once underway is closed.
+	running *executor.Running // whose output can be followed; nil where plugins hold it, or nothing runs
+	heldBy  []string          // those plugins
 
 	// Valid once ended is closed: the outcome that is on record, or why there is none.
 	conclusion conclusion
@@ -31,7 +35,7 @@ type life struct {
 }
 
 func (g *Gateway) newLife(request Request) *life {
-	l := &life{g: g, request: request, ended: make(chan struct{}), taken: make(chan struct{})}
+	l := &life{g: g, request: request, underway: make(chan struct{}), ended: make(chan struct{}), taken: make(chan struct{})}
 	if !request.Wait {
 		close(l.taken)
 	}
@@ -40,7 +44,7 @@ func (g *Gateway) newLife(request Request) *life {
 
 // accept commits the nonce, the decision and the job, and hands the job to the queue. A job that gets a slot at once is
 // committed as running in the same transaction: one fsync instead of two.
-func (g *Gateway) accept(ctx context.Context, nonce auth.Nonce, request Request, r *ruling) (*life, error) {
+func (g *Gateway) accept(ctx context.Context, call verified, request Request, r *ruling) (*life, error) {
 	place, err := g.queue.Reserve()
 	switch {
 	case errors.Is(err, jobs.ErrClosed):
@@ -53,13 +57,22 @@ func (g *Gateway) accept(ctx context.Context, nonce auth.Nonce, request Request,
 	if err != nil {
 		return nil, err
 	}
-	admission := journal.Admission{Nonce: journal.Nonce(nonce), At: g.now(), Job: row, Begin: place.Immediate()}
+	admission := g.admission(call)
+	admission.Job, admission.Begin = row, place.Immediate()
+	admission.Leaves = [][]byte{g.admittedLeaf(request, r, row)}
+	if admission.Begin {
+		admission.Leaves = append(admission.Leaves, g.startedLeaf(request, r, nil))
+	}
+	committed := g.metrics.stage(stageAdmit)
 	if err := g.journal.Admit(ctx, admission); err != nil {
 		return nil, g.notAdmitted(err)
 	}
+	committed()
+	g.metrics.Accepted(request.Principal.Client, string(r.job.Profile), r.observed)
 	l := g.newLife(request)
 	l.begun = place.Immediate()
 	l.ruling.Store(r)
+	g.lives.Store(request.ID, l)
 	l.left = place.Go(request.ID, l.run)
 	if r.observed {
 		g.log.Warn("observed: the policy denies this command, and it runs", "job", request.ID, "client", request.Principal.Client, "decision", r.id)
@@ -80,7 +93,7 @@ func (g *Gateway) row(request Request, r *ruling) (*journal.NewJob, error) {
 	}
 	row := &journal.NewJob{
 		ID: request.ID, Client: request.Principal.Client, DecisionID: r.id, Command: request.Command,
-		Request: asked, Spec: decided, Revision: r.decision.Revision,
+		Request: asked, Spec: decided, Revision: r.decision.Revision, Labels: request.Labels,
 		AcceptedAt: request.Time, Expires: request.Time.Add(g.bounds.MaxTimeout),
 	}
 	if request.Callback != nil {
@@ -108,7 +121,7 @@ func (l *life) run(ctx context.Context) {
 func (l *life) runToEnd(ctx context.Context) {
 	// Whoever waits gets an answer also if what follows panics; the queue logs the panic.
 	l.refusal = &Error{Code: Internal, Message: "the gateway failed while the command ran; its log says why"}
-	defer close(l.ended)
+	defer l.over()
 	if !l.begun {
 		switch ended, err := l.begin(ctx); {
 		case ended != nil:
@@ -121,6 +134,17 @@ func (l *life) runToEnd(ctx context.Context) {
 		}
 	}
 	l.end(l.execute(ctx))
+}
+
+// over tells those who wait that there is nothing more to wait for. What is to be known of the job from now on, the journal knows.
+func (l *life) over() {
+	select {
+	case <-l.underway:
+	default:
+		close(l.underway)
+	}
+	close(l.ended)
+	l.g.lives.Delete(l.request.ID)
 }
 
 // begin takes a job that waited to durability point B. The policy may have changed meanwhile, or the gateway been
@@ -169,6 +193,7 @@ func (l *life) tryBegin(ctx context.Context) (*executor.Result, error) {
 		}
 		start.DecisionID, start.Revision, start.Spec = r.id, r.decision.Revision, spec
 	}
+	start.Leaf = l.g.startedLeaf(l.request, l.ruling.Load(), &start)
 	err := l.g.journal.Begin(ctx, start)
 	if errors.Is(err, journal.ErrState) {
 		return failed(exitNotExecutable, "the journal says that it is not waiting"), nil
@@ -200,7 +225,7 @@ func (l *life) decideAgain(ctx context.Context) *Error {
 // execute runs the command. What could not be started is a result too: the job was accepted, so it has an end.
 func (l *life) execute(ctx context.Context) executor.Result {
 	job := l.ruling.Load().job
-	result, err := l.g.runner.Run(ctx, job)
+	result, err := l.start(ctx, job)
 	if err == nil {
 		return result
 	}
@@ -218,13 +243,13 @@ func (l *life) end(result executor.Result) {
 		result.Started, result.Ended = l.g.now(), l.g.now()
 	}
 	concluded := l.g.conclude(l.request, l.ruling.Load(), result)
-	outcome, err := outcomeOf(l.request, concluded)
-	if err != nil {
+	err := l.g.finish(l.request, concluded, l.recorded)
+	if errors.Is(err, journal.ErrContent) {
 		l.g.log.Error("the output of a command is lost, because it cannot be read back", "job", l.request.ID, "error", err)
 		concluded.drop()
-		outcome, _ = outcomeOf(l.request, concluded) // there is nothing to read any more
+		err = l.g.finish(l.request, concluded, l.recorded) // there is nothing to read any more
 	}
-	if err := l.g.finish(outcome, l.recorded); err != nil {
+	if err != nil {
 		concluded.Close()
 		l.refusal = &Error{
 			Code: OutcomeNotRecorded, DecisionID: l.decisionID(), Cause: err,
@@ -242,8 +267,11 @@ func (l *life) end(result executor.Result) {
 }
 
 // recorded has the callback delivered, once its job's outcome is on record.
-func (l *life) recorded() {
-	if l.request.Callback != nil {
-		l.g.callbackDue()
+func (l *life) recorded() { l.g.deliver(l.request) }
+
+// deliver has the callback of a request delivered, if there is one.
+func (g *Gateway) deliver(req Request) {
+	if req.Callback != nil {
+		g.callbackDue(req.Callback.Origin())
 	}
 }

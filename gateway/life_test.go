@@ -2,14 +2,17 @@ package gateway
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
 	"time"
 
 	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/internal/audit"
 	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/callback"
 	"github.com/sidegate/sidegate/internal/jobs"
@@ -47,6 +50,8 @@ func newGateway(t *testing.T) *Gateway {
 	part(err)
 	book, err := journal.Open(t.Context(), journal.Config{Dir: filepath.Join(dir, "state"), Logger: log})
 	part(err)
+	key, err := audit.OpenKey(filepath.Join(dir, "state"), "here")
+	part(err)
 	queue, err := jobs.New(jobs.Config{Concurrency: 1, Length: 8, Logger: log})
 	part(err)
 	allowed, err := callback.NewAllowlist(nil)
@@ -57,8 +62,9 @@ func newGateway(t *testing.T) *Gateway {
 		_ = runner.Close()
 	})
 	g, err := New(Config{
-		Verifier: verifier, Analyzer: analyzer, Policy: engine, Runner: runner, Journal: book, Queue: queue, Callbacks: allowed, CallbackDue: func() {},
-		Bounds: testBounds(), Limits: Limits{Body: 1 << 16, Rate: 1000, Burst: 1000}, Log: log,
+		Verifier: verifier, Analyzer: analyzer, Policy: engine, Runner: runner, Journal: book, Audit: key, Queue: queue, Callbacks: allowed, CallbackDue: func(string) {},
+		RetryCallback: func(context.Context, string) error { return nil },
+		Bounds:        testBounds(), Limits: Limits{Body: 1 << 16, Rate: 1000, Burst: 1000}, Log: log,
 	})
 	part(err)
 	return g
@@ -77,7 +83,7 @@ func accepted(t *testing.T, g *Gateway, command string) *life {
 		t.Fatal(err)
 	}
 	nonce := journal.Nonce{Value: [16]byte([]byte(req.ID)[20:]), Client: "func", SignedAt: req.Time, Expires: req.Time.Add(time.Minute)}
-	if err := g.journal.Admit(t.Context(), journal.Admission{Nonce: nonce, At: g.now(), Job: row}); err != nil {
+	if err := g.journal.Admit(t.Context(), journal.Admission{Nonce: &nonce, At: g.now(), Job: row}); err != nil {
 		t.Fatal(err)
 	}
 	l := g.newLife(req)
@@ -213,5 +219,49 @@ func TestUnreadableRowDoesNotStopTheRecovery(t *testing.T) {
 	}
 	if got := requestOf(journal.Job{NewJob: journal.NewJob{ID: "j", Request: []byte(`{"id":"other"}`)}}); got.ID != "j" {
 		t.Errorf("got %+v", got)
+	}
+}
+
+// TestRecoveryThatIsStopped: a gateway that is told to stop while it starts, at whatever moment, never says that a job has
+// ended of which something still runs. The next gateway sees to that.
+func TestRecoveryThatIsStopped(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	for after := 10 * time.Microsecond; ; after += after / 8 {
+		l := accepted(t, g, "true")
+		if err := g.journal.Begin(t.Context(), journal.Start{JobID: l.request.ID, At: g.now()}); err != nil {
+			t.Fatal(err)
+		}
+		left := exec.CommandContext(t.Context(), "sleep", "3600")
+		left.Env = []string{"SIDEGATE_JOB_ID=" + l.request.ID}
+		if err := left.Start(); err != nil {
+			t.Fatal(err)
+		}
+		ended := make(chan error, 1)
+		go func() { ended <- left.Wait() }()
+
+		ctx, stop := context.WithCancel(t.Context())
+		moment := time.AfterFunc(after, stop)
+		err := g.Recover(ctx)
+		moment.Stop()
+		stop()
+		if err != nil && !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		if l.statusInJournal(t).Status == journal.Interrupted {
+			select {
+			case <-ended: // it was killed
+			case <-time.After(10 * time.Second):
+				t.Fatalf("told to stop after %v, it is called interrupted, and still runs", after)
+			}
+		} else if err == nil {
+			t.Fatal("it is recovered, and still called running")
+		}
+		if err == nil {
+			return
+		}
+		if err := g.Recover(t.Context()); err != nil { // the next start
+			t.Fatal(err)
+		}
 	}
 }

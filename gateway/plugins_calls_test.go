@@ -133,20 +133,52 @@ func (th *theatre) jobs(tb testing.TB) []journal.Job {
 	return all
 }
 
+// pendingCallback is a callback that waits, with its message.
+type pendingCallback struct {
+	journal.Delivery
+	Body []byte
+}
+
 // callbackOf is the message that waits to be delivered about a job.
-func (th *theatre) callbackOf(tb testing.TB, id string) journal.Delivery {
+func (th *theatre) callbackOf(tb testing.TB, id string) pendingCallback {
 	tb.Helper()
-	due, _, err := th.journal.Due(context.Background(), time.Now().Add(time.Minute), 100)
+	due, err := th.journal.Deliveries(context.Background(), journal.DeliveryFilter{JobID: id, State: journal.Pending})
 	if err != nil {
 		tb.Fatal(err)
 	}
 	for _, d := range due {
-		if d.JobID == id {
-			return d
-		}
+		return pendingCallback{d, readAll(tb)(th.journal.OpenBody(context.Background(), d.ID))}
 	}
 	tb.Fatalf("no callback waits for job %s", id)
-	return journal.Delivery{}
+	return pendingCallback{}
+}
+
+// outputOf is what the journal has of a job's output, and says of it.
+func (th *theatre) outputOf(tb testing.TB, id string) (stdout, stderr string, o journal.Output) {
+	tb.Helper()
+	o, err := th.journal.Output(context.Background(), id)
+	if err != nil {
+		tb.Fatal(err)
+	}
+	stdout = string(readAll(tb)(th.journal.OpenOutput(context.Background(), id, journal.Stdout)))
+	return stdout, string(readAll(tb)(th.journal.OpenOutput(context.Background(), id, journal.Stderr))), o
+}
+
+// readAll reads what was opened, and closes it.
+func readAll(tb testing.TB) func(*journal.Content, error) []byte {
+	tb.Helper()
+	return func(c *journal.Content, err error) []byte {
+		tb.Helper()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		defer c.Close()
+		text, err := c.ReadAll()
+		if err != nil {
+			tb.Fatal(err)
+		}
+		return text
+	}
 }
 
 // stored is everything that the gateway keeps on disk, as bytes.

@@ -96,7 +96,7 @@ func TestWaitingJobKeepsItsChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	nonce := journal.Nonce{Client: "func", SignedAt: th.now(), Expires: th.now().Add(time.Minute)}
-	if err := th.journal.Admit(t.Context(), journal.Admission{Nonce: nonce, At: th.now(), Job: row}); err != nil {
+	if err := th.journal.Admit(t.Context(), journal.Admission{Nonce: &nonce, At: th.now(), Job: row}); err != nil {
 		t.Fatal(err)
 	}
 	// The gateway comes back with another plugin, and with a policy that looks at who changed what.
@@ -114,9 +114,8 @@ func TestWaitingJobKeepsItsChanges(t *testing.T) {
 		t.Fatal(err)
 	}
 	ended := th.row(t, made.request.ID)
-	out, err := th.journal.Output(t.Context(), ended.ID)
-	if err != nil || ended.Status != journal.Exited || string(out.Stdout.Data) != "changed\n" || ended.DecisionID == r.id {
-		t.Errorf("ended as %s with %q, %q, %v", ended.Status, out.Stdout.Data, out.Stderr.Data, err)
+	if stdout, stderr, _ := th.outputOf(t, ended.ID); ended.Status != journal.Exited || stdout != "changed\n" || ended.DecisionID == r.id {
+		t.Errorf("ended as %s with %q, %q", ended.Status, stdout, stderr)
 	}
 	th.nowhere(t, "hunter2")
 }

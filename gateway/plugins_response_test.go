@@ -63,9 +63,9 @@ func TestResponseIsWhatPluginsLeft(t *testing.T) {
 		t.Errorf("answered %s", got.raw)
 	}
 	job := th.row(t, d.JobID)
-	out, err := th.journal.Output(t.Context(), d.JobID)
-	if err != nil || string(out.Stdout.Data) != d.Stdout || string(out.Stderr.Data) != d.Stderr || out.Stdout.Bytes != 12 || out.Stdout.Truncated || job.ExitCode != 3 {
-		t.Errorf("the journal has %+v, %v", out, err)
+	stdout, stderr, out := th.outputOf(t, d.JobID)
+	if stdout != d.Stdout || stderr != d.Stderr || out.Stdout.Bytes != 12 || out.Stdout.Truncated || job.ExitCode != 3 {
+		t.Errorf("the journal has %q, %q, %+v", stdout, stderr, out)
 	}
 	r := th.recorded(t, job)
 	if len(r.Changes) != 2 || r.Changes[0].Plugin != "redact" || !slices.Equal(r.Changes[0].Fields, []string{"annotations", "stderr", "stdout"}) || r.Annotations["by"] != "more" || r.Withheld != "" {
@@ -143,9 +143,8 @@ func (th *theatre) checkWithheld(t *testing.T, id string, status journal.Status,
 	if job.Status != status || job.ExitCode != code {
 		t.Errorf("the journal has %s, exit code %d", job.Status, job.ExitCode)
 	}
-	out, err := th.journal.Output(t.Context(), id)
-	if err != nil || len(out.Stdout.Data)+len(out.Stderr.Data) > 0 {
-		t.Errorf("the journal has %+v, %v", out, err)
+	if stdout, stderr, _ := th.outputOf(t, id); stdout+stderr != "" {
+		t.Errorf("the journal has %q, %q", stdout, stderr)
 	}
 	r := th.recorded(t, job)
 	if r.Withheld != message || r.Annotations != nil || len(r.Changes) != 1 || r.Changes[0].Plugin != "first" {
@@ -228,9 +227,8 @@ func TestInterruptedJobTellsOfItself(t *testing.T) {
 		t.Fatal(err)
 	}
 	job := th.row(t, l.request.ID)
-	out, err := th.journal.Output(t.Context(), job.ID)
-	if err != nil || job.Status != journal.Interrupted || len(out.Stdout.Data)+len(out.Stderr.Data) > 0 || job.Result != nil {
-		t.Errorf("the journal has %+v, %+v, %v", job, out, err)
+	if stdout, stderr, _ := th.outputOf(t, job.ID); job.Status != journal.Interrupted || stdout+stderr != "" || job.Result != nil {
+		t.Errorf("the journal has %+v, %q, %q", job, stdout, stderr)
 	}
 }
 

@@ -17,6 +17,7 @@ import (
 	"time"
 
 	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/internal/audit"
 	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/callback"
 	"github.com/sidegate/sidegate/internal/jobs"
@@ -109,6 +110,7 @@ type theatreOptions struct {
 	observe             bool
 	concurrency, length int
 	clients             int // beside "func": c0, c1, ...
+	peers               []auth.Client
 	bounds              func(*Bounds)
 	fetch               func(*http.Request) (*http.Response, error)
 	breakAfter          int           // failures of a plugin; 0 is the default
@@ -140,9 +142,9 @@ func newTheatre(tb testing.TB, o theatreOptions, plays ...play) *theatre {
 		name := fmt.Sprintf("c%d", i)
 		clients = append(clients, auth.Client{Name: name, Secrets: [][]byte{[]byte("secret " + name)}, Labels: map[string]string{"client": name}})
 	}
-	verifier, err := auth.New(auth.Config{Clients: clients, Skew: time.Minute})
+	verifier, err := auth.New(auth.Config{Clients: append(clients, o.peers...), Skew: time.Minute})
 	part(err)
-	analyzer, err := shell.New(shell.Config{Path: []string{"/usr/bin", "/bin"}})
+	analyzer, err := shell.New(shell.Config{Path: []string{"/usr/bin", "/bin"}, Shell: "/bin/bash"})
 	part(err)
 	engine, err := policy.New(context.Background(), policy.Config{Paths: []string{filepath.Dir(th.rego)}, Deadline: time.Minute, Logger: log})
 	part(err)
@@ -150,9 +152,11 @@ func newTheatre(tb testing.TB, o theatreOptions, plays ...play) *theatre {
 	part(err)
 	book, err := journal.Open(context.Background(), journal.Config{Dir: filepath.Join(th.dir, "state"), Logger: log})
 	part(err)
+	key, err := audit.OpenKey(filepath.Join(th.dir, "state"), "here")
+	part(err)
 	queue, err := jobs.New(jobs.Config{Concurrency: max(1, o.concurrency), Length: max(8, o.length), Logger: log})
 	part(err)
-	allowed, err := callback.NewAllowlist([]string{"http://func.test/**"})
+	allowed, err := callback.NewAllowlist([]string{"http://func.test/**", "http://func.test:8088/**"})
 	part(err)
 	th.breakAfter, th.patience = o.breakAfter, o.patience
 	host := th.host(tb, o.fetch)
@@ -167,8 +171,9 @@ func newTheatre(tb testing.TB, o theatreOptions, plays ...play) *theatre {
 		observe = &Observation{Until: time.Now().Add(time.Hour)}
 	}
 	th.Gateway, err = New(Config{
-		Verifier: verifier, Analyzer: analyzer, Policy: engine, Runner: runner, Journal: book, Queue: queue, Callbacks: allowed, CallbackDue: func() {},
-		Plugins: host, Bounds: bounds, Limits: Limits{Body: 1 << 20, Rate: cmp.Or(o.rate, 1e6), Burst: cmp.Or(o.burst, 1e6)}, Log: log, Observe: observe,
+		Verifier: verifier, Analyzer: analyzer, Policy: engine, Runner: runner, Journal: book, Audit: key, Queue: queue, Callbacks: allowed, CallbackDue: func(string) {},
+		RetryCallback: func(context.Context, string) error { return nil },
+		Plugins:       host, Bounds: bounds, Limits: Limits{Body: 1 << 20, Rate: cmp.Or(o.rate, 1e6), Burst: cmp.Or(o.burst, 1e6)}, Log: log, Observe: observe,
 		Host: policy.Host{Name: "here"},
 	})
 	part(err)

@@ -1,7 +1,6 @@
 package gateway
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io"
@@ -15,19 +14,6 @@ import (
 	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/journal"
 )
-
-// verify reads a call and checks who signed it.
-func (g *Gateway) verify(w http.ResponseWriter, r *http.Request) (verified, error) {
-	message, err := g.receive(w, r)
-	if err != nil {
-		return verified{}, err
-	}
-	principal, nonce, err := g.authenticate(message)
-	if err != nil {
-		return verified{}, err
-	}
-	return verified{principal, nonce, message.Body}, nil
-}
 
 // receive reads the raw body, up to its cap, and refuses what no client of this route sends.
 func (g *Gateway) receive(w http.ResponseWriter, r *http.Request) (auth.Message, error) {
@@ -50,7 +36,7 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request) (auth.Message,
 	if r.ContentLength > g.limits.Body {
 		return none, tooLarge // at once: nobody has to send it first
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, g.limits.Body))
+	body, err := io.ReadAll(http.MaxBytesReader(uncounted(w), r.Body, g.limits.Body))
 	var overrun *http.MaxBytesError
 	switch {
 	case errors.As(err, &overrun):
@@ -69,6 +55,7 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request) (auth.Message,
 // order, so that somebody who repeats an overheard call does not use up the client's rate. A call that is turned away for
 // its rate gets its nonce back.
 func (g *Gateway) authenticate(m auth.Message) (auth.Principal, auth.Nonce, error) {
+	defer g.metrics.stage(stageAuthenticate)()
 	now := g.now()
 	principal, nonce, err := g.verifier.Verify(now, m)
 	switch {
@@ -96,14 +83,6 @@ func (g *Gateway) authenticate(m auth.Message) (auth.Principal, auth.Nonce, erro
 func (g *Gateway) request(r *http.Request, principal auth.Principal, order Order) Request {
 	source, _ := netip.ParseAddrPort(r.RemoteAddr) // a Unix socket's peer has none
 	return Request{ID: newID(), Time: g.now().UTC(), SourceIP: source.Addr().Unmap(), Principal: principal, Order: order}
-}
-
-// spend commits the nonce of a request that was refused.
-func (g *Gateway) spend(ctx context.Context, call verified) *Error {
-	if err := g.journal.Admit(ctx, journal.Admission{Nonce: journal.Nonce(call.nonce), At: g.now()}); err != nil {
-		return g.notAdmitted(err)
-	}
-	return nil
 }
 
 // notAdmitted says why the journal did not take a request. Nothing has run.

@@ -20,6 +20,9 @@ func (g *Gateway) Recover(ctx context.Context) error {
 		return fmt.Errorf("reading interrupted jobs: %w", err)
 	}
 	g.killLeftovers(ctx, running)
+	if err := ctx.Err(); err != nil { // the next start finds the same, and ends what may be left of it
+		return err
+	}
 	for _, row := range running {
 		result := executor.Result{Status: executor.StatusInterrupted, Started: row.StartedAt, Ended: g.now()}
 		g.endStored(requestOf(row), result)
@@ -79,16 +82,14 @@ func (g *Gateway) resume(row journal.Job) {
 	}
 	today.KeyID = request.Principal.KeyID
 	request.Principal = today
-	g.queue.AdmitStored(row.ID, g.newLife(request).run)
+	l := g.newLife(request)
+	g.lives.Store(row.ID, l)
+	l.left = g.queue.AdmitStored(row.ID, l.run)
 }
 
 // endStored records the end of a job that does not run.
 func (g *Gateway) endStored(request Request, result executor.Result) {
-	outcome, err := outcomeOf(request, conclusion{Result: result})
-	if err == nil {
-		err = g.finish(outcome, g.callbackDue)
-	}
-	if err != nil {
+	if err := g.finish(request, conclusion{Result: result}, func() { g.deliver(request) }); err != nil {
 		g.log.Error("the end of an earlier job cannot be recorded yet", "job", request.ID, "status", result.Status, "error", err)
 	}
 }

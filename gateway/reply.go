@@ -54,6 +54,7 @@ type ending struct {
 func (g *Gateway) reply(w http.ResponseWriter, data *outcome, refusal *Error) {
 	switch {
 	case refusal != nil:
+		refusedWith(w, refusal.Code)
 		retryAfter(w, refusal)
 		g.send(w, refusal.Status(), mediaJSON, envelope{
 			Message: refusal.Message, Reason: refusal.Code, Reasons: refusal.Reasons, DecisionID: refusal.DecisionID,
@@ -62,20 +63,29 @@ func (g *Gateway) reply(w http.ResponseWriter, data *outcome, refusal *Error) {
 	case data.ending == nil:
 		g.send(w, http.StatusOK, mediaJSON, envelope{OK: true, Data: data})
 	default:
-		g.sendOutput(w, data)
+		g.sendOutput(w, `{"ok":true,"message":"","data":`, data, "}")
 	}
 }
 
-// sendOutput sends a result with its output, which is written in pieces: as JSON it may be six times as long.
-func (g *Gateway) sendOutput(w http.ResponseWriter, data *outcome) {
-	head, err := json.Marshal(data)
-	if err != nil {
-		g.reply(w, nil, g.refusal(err))
+// sendJob sends an outcome to callers of the native API.
+func (g *Gateway) sendJob(w http.ResponseWriter, status int, data *outcome) {
+	if data.ending == nil {
+		g.send(w, status, mediaJSON, data)
 		return
+	}
+	g.sendOutput(w, "", data, "")
+}
+
+// sendOutput sends a result with its output, which is written in pieces: as JSON it may be six times as long. It stands between two
+// pieces of JSON.
+func (g *Gateway) sendOutput(w http.ResponseWriter, before string, data *outcome, after string) {
+	head, err := json.Marshal(data)
+	if err != nil { // there is nothing in it that cannot be encoded
+		panic("gateway: a result cannot be encoded: " + err.Error())
 	}
 	g.begin(w, http.StatusOK, mediaJSON)
 	out := jsonWriter{w: w}
-	out.raw(`{"ok":true,"message":"","data":`)
+	out.raw(before)
 	out.raw(string(head[:len(head)-1])) // without the closing brace: two members are still to come
 	out.raw(`,"stdout":`)
 	err1 := out.text(data.stdout)
@@ -85,24 +95,32 @@ func (g *Gateway) sendOutput(w http.ResponseWriter, data *outcome) {
 		g.log.Error("a reply is cut off, because the output of its command cannot be read back", "job", data.JobID, "error", err)
 		panic(http.ErrAbortHandler) // the caller must not take what it has for the whole
 	}
-	out.raw("}}\n")
+	out.raw("}" + after + "\n")
 	if out.err != nil {
 		g.log.Debug("the caller left before the reply was sent", "job", data.JobID, "error", out.err)
 	}
 }
 
-// problem sends a refusal of the native API, as RFC 9457 has it. Its members beyond the RFC's are those of envelope.
+// problem sends a refusal of the native API.
 func (g *Gateway) problem(w http.ResponseWriter, refusal *Error) {
+	refusedWith(w, refusal.Code)
 	retryAfter(w, refusal)
-	g.send(w, refusal.Status(), mediaProblem, struct {
-		Type       string   `json:"type"`
-		Title      string   `json:"title"`
-		Status     int      `json:"status"`
-		Detail     string   `json:"detail"`
-		Reason     Code     `json:"reason"`
-		Reasons    []string `json:"reasons,omitempty"`
-		DecisionID string   `json:"decision_id,omitempty"`
-	}{"about:blank", http.StatusText(refusal.Status()), refusal.Status(), refusal.Message, refusal.Code, refusal.Reasons, refusal.DecisionID})
+	g.send(w, refusal.Status(), mediaProblem, problemOf(refusal))
+}
+
+// problemReply is a refusal as RFC 9457 has it. Its members beyond the RFC's are those of envelope.
+type problemReply struct {
+	Type       string   `json:"type"`
+	Title      string   `json:"title"`
+	Status     int      `json:"status"`
+	Detail     string   `json:"detail"`
+	Reason     Code     `json:"reason"`
+	Reasons    []string `json:"reasons,omitempty"`
+	DecisionID string   `json:"decision_id,omitempty"`
+}
+
+func problemOf(refusal *Error) problemReply {
+	return problemReply{"about:blank", http.StatusText(refusal.Status()), refusal.Status(), refusal.Message, refusal.Code, refusal.Reasons, refusal.DecisionID}
 }
 
 const (

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"fmt"
+	"maps"
 	"net/http"
+	"slices"
 	"strings"
 	"time"
 
@@ -20,21 +22,25 @@ const (
 func (g *Gateway) Handler() http.Handler {
 	// The router sees the path as it was sent: what is signed is what is matched, without cleaning or decoding.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
-	for _, route := range []struct {
-		path    string
-		methods []string
-		serve   http.HandlerFunc
-	}{
-		{"/", []string{http.MethodGet, http.MethodHead}, g.serveWelcome},
-		{"/shell", []string{http.MethodPost}, g.serveShell},
-		{"/v1/decisions", []string{http.MethodPost}, g.serveDecision},
-		// Func's signature is for the two routes above; what signs this one is not there yet.
-		{"/v1/chains", []string{http.MethodGet}, g.refuseWith(&Error{Code: Unsigned, Message: "this version has no signature for this route; the admin listener shows the same at GET /v1/chains"})},
+	for path, methods := range map[string]map[string]http.HandlerFunc{
+		"/":             {http.MethodGet: g.serveWelcome, http.MethodHead: g.serveWelcome},
+		"/shell":        {http.MethodPost: g.serveShell},
+		"/v1/decisions": {http.MethodPost: g.serveDecision},
+		// Func's signature is for the routes above; those below are for processes of this host.
+		"/v1/jobs":      {http.MethodPost: g.serveCreate, http.MethodGet: g.serveList},
+		"/v1/jobs/{id}": {http.MethodGet: g.serveJob, http.MethodDelete: g.serveCancel},
+		"/v1/jobs/{id}/output/{stream:(?:stdout|stderr)}": {http.MethodGet: g.serveOutput, http.MethodHead: g.serveOutput},
+		"/v1/callbacks":            {http.MethodGet: g.serveCallbacks},
+		"/v1/callbacks/{id}/retry": {http.MethodPost: g.serveRetry},
+
+		"/v1/chains": {http.MethodGet: g.forOperators(g.serveChains)},
 	} {
-		router.HandleFunc(route.path, route.serve).Methods(route.methods...)
-		router.HandleFunc(route.path, g.refuseMethod(route.methods))
+		for method, serve := range methods {
+			router.HandleFunc(path, g.counted(path, serve)).Methods(method)
+		}
+		router.HandleFunc(path, g.counted(path, g.refuseMethod(slices.Sorted(maps.Keys(methods)))))
 	}
-	router.NotFoundHandler = g.refuseWith(&Error{Code: NotFound, Message: "there is nothing here; commands go to POST /shell"})
+	router.NotFoundHandler = g.counted(anyOther, g.refuseWith(&Error{Code: NotFound, Message: "there is nothing here; commands go to POST /shell"}))
 	return g.boundConnection(router)
 }
 

@@ -109,6 +109,7 @@ func (j *judge) grant(req Request, workdir string, r *ruling) *Error {
 // rule decides a request with the directory it names on this host. A denial is a ruling with a refusal; an error means
 // that nothing was decided.
 func (g *Gateway) rule(ctx context.Context, req Request) (*ruling, error) {
+	defer g.metrics.stage(stageDecide)()
 	workdir, missing := realWorkdir(req.Workdir)
 	if missing != nil {
 		// What may not be used is denied in the same words whether it exists or not.

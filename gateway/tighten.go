@@ -88,6 +88,9 @@ func (b Bounds) tighten(req Request, workdir string, a shell.Analysis, o policy.
 		Timeout: b.timeout(req.Timeout, o.Timeout), MaxOutput: within(o.MaxOutput, b.MaxOutput, b.MaxOutput),
 		Limits: executor.Limits(o.Limits), Network: executor.Network(o.Network),
 	}
+	if req.Stdin != nil {
+		job.Stdin = []byte(*req.Stdin)
+	}
 	if o.Filesystem != nil {
 		files := executor.Filesystem(*o.Filesystem)
 		job.Filesystem = &files

@@ -3,11 +3,9 @@ package gateway
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/internal/journal"
@@ -101,65 +99,29 @@ func each[From, To any](list []From, turn func(From) To) []To {
 	return out
 }
 
-// outcomeOf is what the journal keeps of a job's end, with the callback that is due. An error means that the output cannot be read back from the disk.
-func outcomeOf(req Request, c conclusion) (journal.Outcome, error) {
+// outcomeOf is what the journal keeps of a job's end, with the callback that is due. Its contents are read when it is stored.
+func outcomeOf(req Request, c conclusion) journal.Outcome {
 	result := c.Result
-	stdout, err1 := stream(result.Stdout, result.StdoutBytes)
-	stderr, err2 := stream(result.Stderr, result.StderrBytes)
 	o := journal.Outcome{
 		JobID: req.ID, Status: journal.Status(result.Status), ExitCode: result.ExitCode, Signal: result.Signal,
 		At: result.Ended, Duration: result.Ended.Sub(result.Started),
-		Stdout: stdout, Stderr: stderr,
+		Stdout: stream(result.Stdout, result.StdoutBytes), Stderr: stream(result.Stderr, result.StderrBytes),
 	}
 	if result.Cause != nil {
 		o.Reason = result.Cause.Error()
 	}
 	o.Result = c.record()
+	o.Leaf = endedLeaf(req, o, c)
 	if req.Callback != nil {
-		o.Callback = &journal.Callback{DeliveryID: newID(), URL: req.Callback.String(), Body: callbackBody(c, stdout.Data, stderr.Data)}
+		o.Callback = &journal.Callback{DeliveryID: newID(), Destination: req.Callback.Origin(), URL: req.Callback.String(), Body: callbackBody{c}}
 	}
-	return o, errors.Join(err1, err2)
+	return o
 }
 
 // stream is what was kept of an output, out of what was written. The line that marks what was left out may make the
 // former longer than the latter.
-func stream(kept *executor.Output, written int64) (journal.Stream, error) {
-	data, err := kept.Bytes()
-	return journal.Stream{Data: data, Bytes: max(written, kept.Len()), Truncated: kept.Truncated() || written > kept.Len()}, err
-}
-
-// callbackBody is what Func's API takes: the keyword arguments of the function that is called. These two have no place for
-// a status, so what ended otherwise than by itself says so in a last line of stderr.
-func callbackBody(c conclusion, stdout, stderr []byte) []byte {
-	type output struct {
-		Stdout string `json:"stdout"`
-		Stderr string `json:"stderr"`
-	}
-	said := string(stderr)
-	note, ok := endNotes[c.Status]
-	if c.withheld != nil {
-		note, ok = c.withheld.Message, true
-	}
-	if ok {
-		if said != "" && !strings.HasSuffix(said, "\n") {
-			said += "\n"
-		}
-		said += "sidegate: " + note + "\n"
-	}
-	body, err := json.Marshal(struct {
-		Kwargs output `json:"kwargs"`
-	}{output{string(stdout), said}})
-	if err != nil {
-		panic("gateway: two strings cannot be encoded: " + err.Error())
-	}
-	return body
-}
-
-// endNotes says in words how a command ended that did not end by itself.
-var endNotes = map[executor.Status]string{
-	executor.StatusInterrupted: "the gateway ended while the command ran; how far it came is not known, and it is not run again",
-	executor.StatusTimedOut:    "the command was ended because its time was over",
-	executor.StatusKilled:      "the command was ended before it was done",
+func stream(kept *executor.Output, written int64) journal.Stream {
+	return journal.Stream{Content: kept, Bytes: max(written, kept.Len()), Truncated: kept.Truncated() || written > kept.Len()}
 }
 
 // endingOf is what the caller learns of a job's end.

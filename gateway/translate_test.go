@@ -3,6 +3,7 @@ package gateway
 import (
 	"encoding/json"
 	"reflect"
+	"strings"
 	"testing"
 
 	"github.com/sidegate/sidegate/executor"
@@ -57,9 +58,32 @@ func TestInputNamesTheDangerousVariables(t *testing.T) {
 
 func TestCallbackBodyHasTwoKeys(t *testing.T) {
 	t.Parallel()
-	got := string(callbackBody(conclusion{}, []byte("a\xffb\n"), []byte("中")))
-	if want := `{"kwargs":{"stdout":"a\ufffdb\n","stderr":"中"}}`; got != want {
-		t.Errorf("got %s, want %s", got, want)
+	killed := executor.Result{Status: executor.StatusKilled}
+	with := func(r executor.Result, stdout, stderr string) conclusion {
+		r.Stdout, r.Stderr = executor.OutputOf([]byte(stdout)), executor.OutputOf([]byte(stderr))
+		return conclusion{Result: r}
+	}
+	for _, tt := range []struct {
+		c    conclusion
+		want string
+	}{
+		{conclusion{}, `{"kwargs":{"stdout":"","stderr":""}}`},
+		{with(executor.Result{}, "a\xffb\n", "中"), `{"kwargs":{"stdout":"a\ufffdb\n","stderr":"中"}}`},
+		{conclusion{Result: killed}, `{"kwargs":{"stdout":"","stderr":"sidegate: the command was ended before it was done\n"}}`},
+		{with(killed, "", "a"), `{"kwargs":{"stdout":"","stderr":"a\nsidegate: the command was ended before it was done\n"}}`},
+		{with(killed, "", "a\n"), `{"kwargs":{"stdout":"","stderr":"a\nsidegate: the command was ended before it was done\n"}}`},
+		{with(killed, "", "").withoutOutput(), `{"kwargs":{"stdout":"","stderr":"sidegate: the command was ended before it was done\n"}}`},
+		{with(executor.Result{}, "a", "").withoutOutput(), `{"kwargs":{"stdout":"","stderr":"sidegate: the output is not kept, because it could not be written to the gateway's disk\n"}}`},
+	} {
+		var got, again strings.Builder
+		n, err := callbackBody{tt.c}.WriteTo(&got)
+		if _, err := (callbackBody{tt.c}).WriteTo(&again); err != nil || again.String() != got.String() {
+			t.Errorf("a second time it is %s, %v", again.String(), err)
+		}
+		same := strings.ReplaceAll(got.String(), "\ufffd", `\ufffd`) == tt.want
+		if err != nil || n != int64(got.Len()) || !same {
+			t.Errorf("got %s (%d bytes), %v; want %s", got.String(), n, err, tt.want)
+		}
 	}
 }
 
@@ -70,11 +94,11 @@ func TestOutcomeOwesACallback(t *testing.T) {
 		t.Fatal(err)
 	}
 	result := executor.Result{Status: executor.StatusInterrupted}
-	o, err := outcomeOf(Request{ID: "j", Order: Order{Callback: &dest}}, conclusion{Result: result})
-	if err != nil || o.Callback == nil || o.Callback.URL != "http://172.17.0.1:8088/done?token=x" || o.Callback.DeliveryID == "" {
+	o := outcomeOf(Request{ID: "j", Order: Order{Callback: &dest}}, conclusion{Result: result})
+	if o.Callback == nil || o.Callback.URL != "http://172.17.0.1:8088/done?token=x" || o.Callback.DeliveryID == "" {
 		t.Errorf("got %+v", o.Callback)
 	}
-	if o, err := outcomeOf(Request{ID: "j"}, conclusion{Result: result}); err != nil || o.Callback != nil {
+	if o := outcomeOf(Request{ID: "j"}, conclusion{Result: result}); o.Callback != nil {
 		t.Error("a callback that nobody asked for")
 	}
 }

@@ -30,11 +30,12 @@ var walls = []wall{
 	{"github.com/gorilla/mux", []string{"gateway"}, "HTTP ends at the gateway"},
 	{"mvdan.cc/sh", []string{"internal/shell"}, "there is one reading of a command"},
 	{"modernc.org/sqlite", []string{"internal/journal"}, "durable state has one owner"},
+	{"github.com/prometheus", []string{"internal/metrics"}, "figures have one page"},
 	{"C", nil, "everything builds without a C compiler"},
 }
 
 // testOnly are modules that only test files may import.
-var testOnly = []string{"github.com/rogpeppe/go-internal", "go.uber.org/goleak"}
+var testOnly = []string{"github.com/rogpeppe/go-internal", "go.uber.org/goleak", module + "/internal/metrics/metricstest"}
 
 // A room is a folder of the module, with everything below it, and the other rooms that
 // it may import.
@@ -47,7 +48,7 @@ type room struct {
 
 var (
 	leaves = []string{
-		"internal/auth", "internal/callback", "internal/config", "internal/egress", "internal/jobs", "internal/journal", "internal/shell",
+		"internal/audit", "internal/auth", "internal/callback", "internal/client", "internal/config", "internal/egress", "internal/jobs", "internal/journal", "internal/metrics", "internal/shell",
 		"executor", "policy", "wasm",
 	}
 	embedded = []string{"policies", "schemas", "sdk"} // files that programs carry
@@ -69,6 +70,7 @@ var rooms = slices.Concat(
 		{"internal/seed", nil, nil, "it is for tests"},
 		{"internal/skipped", nil, nil, "it is for tests"},
 		{"demo", []string{"internal/auth", "internal/trial"}, nil, outsideWhy},
+		{"bench/durability", []string{"internal/audit", "internal/auth", "internal/journal", "internal/trial"}, nil, "it looks at what a gateway leaves behind"},
 		{"bench/spawn", []string{"executor"}, nil, "it measures the executor alone"},
 		{"bench", []string{"internal/auth", "internal/trial"}, nil, outsideWhy},
 		{"policies", nil, nil, dataWhy},
@@ -256,11 +258,15 @@ func TestWallsAreSeen(t *testing.T) {
 		{"gateway/a.go", "mvdan.cc/shx", ""},
 		{"internal/journal/a.go", "modernc.org/sqlite", ""},
 		{"internal/jobs/a.go", "modernc.org/sqlite/lib", "only internal/journal may: durable state has one owner"},
+		{"internal/metrics/metricstest/a.go", "github.com/prometheus/client_golang/prometheus/testutil/promlint", ""},
+		{"internal/daemon/a_test.go", "github.com/prometheus/client_golang/prometheus", "only internal/metrics may: figures have one page"},
 		{"executor/a.go", "C", "nobody may: everything builds without a C compiler"},
 
 		{"cmd/sidegate/a_test.go", "github.com/rogpeppe/go-internal/testscript", ""},
 		{"cmd/sidegate/a.go", "github.com/rogpeppe/go-internal/testscript", "only tests may: it is not part of the program"},
 		{"gateway/a.go", "go.uber.org/goleak", "only tests may: it is not part of the program"},
+		{"internal/daemon/a.go", module + "/internal/metrics/metricstest", "only tests may: it is not part of the program"},
+		{"internal/daemon/a_test.go", module + "/internal/metrics/metricstest", ""},
 
 		{"internal/auth/a.go", module + "/internal/shell", "internal/auth may not import internal/shell: " + leafWhy},
 		{"internal/auth/a_test.go", module + "/internal/shell", "internal/auth may not import internal/shell: " + leafWhy},

@@ -20,28 +20,10 @@ import (
 
 // diagnosis is what doctor finds.
 type diagnosis struct {
-	Child    string           `json:"child"`    // how children are made
-	Landlock int              `json:"landlock"` // version of the kernel's interface, 0 for none
-	Cgroup   cgroupSupport    `json:"cgroup"`
-	Profiles []profileSupport `json:"profiles"`
-	Config   string           `json:"config"`
-	Problems []string         `json:"problems"`
-	Notes    []string         `json:"notes"` // what is allowed, and should be known
-}
-
-// cgroupSupport says of each use of control groups how it is done, or why not.
-type cgroupSupport struct {
-	Kill   string `json:"kill"`
-	Memory string `json:"memory"`
-	PIDs   string `json:"pids"`
-}
-
-type profileSupport struct {
-	Profile   string            `json:"profile"`
-	Available bool              `json:"available"`
-	Enforced  []string          `json:"enforced"`
-	Missing   []string          `json:"missing"`
-	Reasons   map[string]string `json:"reasons"` // of what is missing
+	daemon.Sandbox
+	Config   string   `json:"config"`
+	Problems []string `json:"problems"`
+	Notes    []string `json:"notes"` // what is allowed, and should be known
 }
 
 func newDoctorCommand() *cobra.Command {
@@ -56,7 +38,7 @@ read as the gateway keeps them. Run it as the gateway's user: it can read what t
 who but that user and root could change them.
 
 Problems stand at the end, and the last line counts them. A problem says how to mend it. A note is about what is allowed and
-should be known, such as observe mode, or a plugin that no chain names.
+should be known, such as observe mode, a plugin that no chain names, or a setting of the kernel that opens what is protected.
 
 Exit codes: 0 without problems, whatever the notes say; 1 with one.`,
 		Example: `  sidegate doctor
@@ -106,7 +88,7 @@ var meanings = map[string]string{
 
 // diagnose looks at the host and, where there is one or one was named, at the configuration.
 func diagnose(ctx context.Context, file string, named bool) diagnosis {
-	d := diagnosis{Config: file, Problems: []string{}, Notes: []string{}}
+	d := diagnosis{Config: file, Problems: []string{}, Notes: append([]string{}, daemon.HostNotes()...)}
 	if _, err := os.Stat(file); err != nil && !named {
 		d.Config = ""
 		d.inspect(executor.Inspect(executor.Config{}))
@@ -121,7 +103,7 @@ func diagnose(ctx context.Context, file string, named bool) diagnosis {
 	host, err := daemon.Inspect(c)
 	d.inspect(host, err)
 	d.Problems = append(d.Problems, daemon.Check(ctx, c, host)...)
-	d.Notes = append(d.Notes, daemon.Notes(c, time.Now())...)
+	d.Notes = append(append(d.Notes, daemon.Notes(c, time.Now())...), daemon.CommandNotes(c, host)...)
 	return d
 }
 
@@ -130,10 +112,7 @@ func (d *diagnosis) inspect(host executor.Report, err error) {
 	if err != nil {
 		d.Problems = append(d.Problems, "no command can run on this host: "+err.Error())
 	}
-	d.Child, d.Landlock, d.Cgroup = string(host.Way), host.Landlock, cgroupSupport(host.Groups)
-	for _, s := range host.Profiles {
-		d.Profiles = append(d.Profiles, profileSupport{string(s.Profile), s.Available, s.Enforced, s.Missing, s.Reasons})
-	}
+	d.Sandbox = daemon.SandboxOf(host)
 }
 
 func (d diagnosis) print(w io.Writer, asJSON bool) error {
@@ -230,7 +209,7 @@ func (d diagnosis) printProfiles(w io.Writer) error {
 	for _, f := range features {
 		row := f
 		for _, p := range d.Profiles {
-			row += "\t" + p.holds(f)
+			row += "\t" + holds(f, p.Enforced, p.Missing)
 		}
 		fmt.Fprintln(t, row+"\t"+meanings[f])
 	}
@@ -239,11 +218,11 @@ func (d diagnosis) printProfiles(w io.Writer) error {
 }
 
 // holds says in a word whether a profile has a feature here.
-func (p profileSupport) holds(feature string) string {
+func holds(feature string, enforced, missing []string) string {
 	switch {
-	case slices.Contains(p.Enforced, feature):
+	case slices.Contains(enforced, feature):
 		return "yes"
-	case slices.Contains(p.Missing, feature):
+	case slices.Contains(missing, feature):
 		return "MISSING"
 	}
 	return "-"

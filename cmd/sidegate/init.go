@@ -15,6 +15,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/internal/config"
 	"github.com/sidegate/sidegate/internal/daemon"
 	"github.com/sidegate/sidegate/policies"
@@ -29,7 +30,10 @@ func newInitCommand() *cobra.Command {
 		Use:   "init DIR",
 		Short: "Write a working configuration, policies and a random secret",
 		Long: `Init makes DIR with everything a gateway needs: sidegate.yaml, func.secret with a new random secret, policies/ with
-the starter policy and its tests, and state/ for the journal. They work as they are. It never writes over a file.`,
+the starter policy and its tests, and state/ for the journal. They work as they are. It never writes over a file.
+
+Commands run in a sandbox of the kernel. Where this host cannot enforce the one that --sandbox names, nothing is written, and
+it says what is missing and what there is to choose: it is never left out by itself.`,
 		Example: `  sidegate init ./gate
   sidegate init ./gate --listen 172.17.0.1:8099 --profile compat`,
 		Args: oneArgument("the directory to make", "sidegate init ./gate"),
@@ -44,6 +48,9 @@ the starter policy and its tests, and state/ for the journal. They work as they 
 			if o.profile == "compat" {
 				fmt.Fprintln(cmd.ErrOrStderr(), "warning: with role compat the client may run every command that can be analyzed; narrow it as soon as you know what it needs")
 			}
+			if o.sandbox.value == "host" {
+				fmt.Fprintln(cmd.ErrOrStderr(), "warning: with --sandbox host commands run without a sandbox, with all rights of the user that the gateway runs as; only the policy holds them")
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), `Wrote %[1]s:
   sidegate.yaml   the configuration
   func.secret     the secret of client "func"; keep it, and give it to nobody but the caller
@@ -52,15 +59,37 @@ the starter policy and its tests, and state/ for the journal. They work as they 
 
 Start the gateway:  sidegate serve --config %[1]s/sidegate.yaml
 Try a command:      sidegate run --url http://%[2]s --secret-file %[1]s/func.secret -- uptime
-`, dir, o.listen)
+%[3]s`, dir, o.listen, o.lookAtJobs(dir))
 			return err
 		},
 	}
 	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8099", "address to listen on, host:port")
 	cmd.Flags().StringVar(&o.adminListen, "admin-listen", "127.0.0.1:8098", `address for health checks, "" for none`)
 	cmd.Flags().StringArrayVar(&o.callbacks, "callback-allow", nil, "pattern of URLs that results may be sent to; may be repeated (default http://172.17.0.1:8088/*)")
+	o.sandbox = choice{"confined", []string{"confined", "isolated", "host"}}
+	cmd.Flags().Var(&o.sandbox, "sandbox", "what holds commands whose decision does not say: confined, isolated, or host (nothing: unsafe)")
 	cmd.Flags().StringVar(&o.profile, "profile", "readonly", "what the client may do at first: readonly, or compat (every command that can be analyzed: unsafe)")
 	return cmd
+}
+
+// lookAtJobs says how the user who makes a gateway sees its jobs.
+func (o initOptions) lookAtJobs(dir string) string {
+	if socketIn(dir) == "" {
+		return ""
+	}
+	return "Look at jobs:       sidegate jobs list --url unix:" + socketIn(dir) + "\n"
+}
+
+// maxSocketPath is the longest name that a Unix socket can have, in bytes.
+const maxSocketPath = 107
+
+// socketIn is the socket of a gateway that is made in dir; "" where it would have too long a name.
+func socketIn(dir string) string {
+	socket := filepath.Join(dir, "sidegate.sock")
+	if len(socket) > maxSocketPath {
+		return ""
+	}
+	return socket
 }
 
 // profiles are the roles that a first client can be given.
@@ -71,6 +100,7 @@ type initOptions struct {
 	listen, adminListen string
 	callbacks           []string
 	profile             string
+	sandbox             choice
 }
 
 // initialize writes everything into dir, which must be absent, or empty and nobody else's. What it began and could not
@@ -78,6 +108,9 @@ type initOptions struct {
 func (o initOptions) initialize(ctx context.Context, dir string) (err error) {
 	if !slices.Contains(profiles, o.profile) {
 		return fmt.Errorf("--profile %s is not known; there are: %s", o.profile, strings.Join(profiles, ", "))
+	}
+	if err := o.sandboxHolds(); err != nil {
+		return err
 	}
 	made, err := claim(dir)
 	if err != nil {
@@ -101,14 +134,51 @@ func (o initOptions) initialize(ctx context.Context, dir string) (err error) {
 	if err := writePolicies(filepath.Join(dir, "policies")); err != nil {
 		return err
 	}
+	listen, operators := []string{o.listen}, []uint32(nil)
+	if socket := socketIn(dir); socket != "" {
+		listen, operators = append(listen, "unix:"+socket), []uint32{uint32(os.Geteuid())}
+	}
 	text := config.Starter(config.StarterOptions{
-		Listen: []string{o.listen}, AdminListen: o.adminListen, CallbackAllow: o.callbacks, Roles: []string{o.profile},
+		Listen: listen, OperatorUIDs: operators, AdminListen: o.adminListen, CallbackAllow: o.callbacks, Roles: []string{o.profile},
+		Profile: o.sandbox.value,
 	})
 	file := filepath.Join(dir, "sidegate.yaml")
 	if err := create(file, text, 0o644); err != nil {
 		return err
 	}
 	return works(ctx, file)
+}
+
+// sandboxes say what each choice of --sandbox means.
+var sandboxes = map[string]string{
+	"isolated": "commands are confined, and see no process, network interface or temporary file but their own",
+	"confined": "commands reach the files of their grants and little else",
+	"host":     "commands run without a sandbox, with all rights of the user that the gateway runs as; only the policy holds them",
+}
+
+// sandboxHolds finds out whether this host can enforce the sandbox that is asked for. If not, the error says what is missing and
+// what the operator can choose: nobody else chooses less.
+func (o initOptions) sandboxHolds() error {
+	report, err := executor.Inspect(executor.Config{})
+	if err != nil {
+		return err
+	}
+	i := slices.IndexFunc(report.Profiles, func(s executor.Support) bool { return string(s.Profile) == o.sandbox.value })
+	if i < 0 || report.Profiles[i].Available {
+		return nil
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "nothing was written: this host cannot enforce the sandbox %s, which lacks", o.sandbox.value)
+	for _, feature := range report.Profiles[i].Missing {
+		fmt.Fprintf(&text, "\n  %s (%s): %s", feature, meanings[feature], report.Profiles[i].Reasons[feature])
+	}
+	text.WriteString("\nYou can\n  - mend the host, and run this again; `sidegate doctor` shows what it enforces, and docs/sandbox.md says what it needs")
+	for _, other := range slices.Backward(report.Profiles) {
+		if other.Available {
+			fmt.Fprintf(&text, "\n  - or take --sandbox %s: %s", other.Profile, sandboxes[string(other.Profile)])
+		}
+	}
+	return errors.New(text.String())
 }
 
 // claim makes dir, or takes one that is empty and that nobody else can write to: whoever could would write the policies.

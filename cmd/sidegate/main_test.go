@@ -14,8 +14,10 @@ import (
 	"github.com/sidegate/sidegate/executor"
 )
 
-// TestMain lets the scripts run the real main as `sidegate`, a caller that can misbehave as `call`, and a receiver of
-// callbacks as `receive`, and an authentication service as `authenticate`.
+// TestMain lets the scripts run the real main as `sidegate`, a caller that can misbehave as `call`, a receiver of
+// callbacks as `receive`, an authentication service as `authenticate`, `sidegate` as another user calls it as `as-user UID`, and
+// any program on another host: `without-landlock PROGRAM`
+// is one without Landlock, `with-file FILE PLACE PROGRAM` has another file at a place.
 func TestMain(m *testing.M) {
 	executor.RunChild()
 	testscript.Main(tidy{m}, map[string]func(){
@@ -23,10 +25,15 @@ func TestMain(m *testing.M) {
 		"call":         callMain,
 		"receive":      receiveMain,
 		"authenticate": authenticateMain,
+
+		"without-landlock": withoutLandlockMain,
+		"as-user":          asUserMain,
+		"with-file":        withFileMain,
 	})
 }
 
-// TestScripts runs testdata/script. Each script has free addresses in $ADDR, $ADMIN, $RECEIVER and $AUTH.
+// TestScripts runs testdata/script. Each script has free addresses in $ADDR, $ADMIN, $RECEIVER and $AUTH, and in $PUBLIC a directory that other users can
+// get to, for sockets.
 func TestScripts(t *testing.T) {
 	toolchain, err := goEnvironment()
 	if err != nil {
@@ -47,7 +54,16 @@ func TestScripts(t *testing.T) {
 				}
 				env.Setenv(name, address)
 			}
+			public, err := os.MkdirTemp("", "sidegate-test-")
+			if err != nil {
+				return err
+			}
+			env.Defer(func() { os.RemoveAll(public) })
+			env.Setenv("PUBLIC", public)
 			env.Vars = append(env.Vars, toolchain...)
+			if err := os.Chmod(public, 0o755); err != nil {
+				return err
+			}
 			env.Setenv("ASSEMBLYSCRIPT", assemblyScript)
 			return nil
 		},
@@ -62,7 +78,7 @@ func TestScripts(t *testing.T) {
 			return false, fmt.Errorf("unknown condition %q", cond)
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"program": needProgram, "built": useBuilt, "module": writeModule, "await-file": awaitFile,
+			"program": needProgram, "built": useBuilt, "module": writeModule, "await-file": awaitFile, "make-audit": makeAudit,
 		},
 	})
 }

@@ -120,7 +120,7 @@ func (r *chainReport) print(w io.Writer) error {
 	if err := printRows(w, rows, 0); err != nil || len(r.Plugins) == 0 {
 		return err
 	}
-	rows = [][]string{nil, {"PLUGIN", "CALLS", "DENIED", "FAILED", "HEALTHY"}}
+	rows = [][]string{nil, {"PLUGIN", "CALLS", "RUNNING", "WAITING", "DENIED", "FAILED", "HEALTHY"}}
 	for _, p := range r.Plugins {
 		var failed uint64
 		for n := range maps.Values(p.Failures) {
@@ -130,9 +130,12 @@ func (r *chainReport) print(w io.Writer) error {
 		if !p.Healthy {
 			healthy = "no: " + p.LastFailure
 		}
-		rows = append(rows, []string{p.Name, humanize.Comma(int64(p.Calls)), humanize.Comma(int64(p.Denied)), humanize.Comma(int64(failed)), healthy})
+		rows = append(rows, []string{
+			p.Name, humanize.Comma(int64(p.Calls)), strconv.Itoa(p.Running), strconv.Itoa(p.Waiting),
+			humanize.Comma(int64(p.Denied)), humanize.Comma(int64(failed)), healthy,
+		})
 	}
-	return printRows(w, rows, 1, 2, 3)
+	return printRows(w, rows, 1, 2, 3, 4, 5)
 }
 
 func stageRow(s wasm.Stage) []string {

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -24,7 +25,8 @@ func newServeCommand() *cobra.Command {
 		Use:   "serve --config FILE",
 		Short: "Run the gateway",
 		Long: `Serve runs the gateway until it gets SIGTERM or SIGINT. It then takes no new work, gives running commands a grace,
-and closes the journal. SIGHUP reads policies, plugins and chains again, all of them or, where anything is wrong with one,
+and closes the journal. The exit code is 0 then, also when it was still starting; a second signal does not wait, and the
+exit code is 130 or 143. SIGHUP reads policies, plugins and chains again, all of them or, where anything is wrong with one,
 none; they are also read again when a file of theirs changes.`,
 		Args:        cobra.NoArgs,
 		Annotations: map[string]string{drains: "true"},
@@ -48,6 +50,10 @@ func serve(ctx context.Context, file string) error {
 	signal.Notify(hangups, syscall.SIGHUP) // before anything else: one that comes early must not end the process
 	defer signal.Stop(hangups)
 	d, err := daemon.New(ctx, c, daemon.Build{Version: b.Version, ReleaseDate: b.ReleaseDate}, log)
+	if errors.Is(err, daemon.ErrStopped) {
+		log.Info(err.Error())
+		return nil
+	}
 	if err != nil {
 		return err
 	}

@@ -58,6 +58,7 @@ func TestNewRefuses(t *testing.T) {
 		c.Name = "two"
 		return c
 	}
+	users := func(name string, uids ...uint32) Client { return Client{Name: name, UIDs: uids} }
 	long := strings.Repeat("k", 65)
 	for _, tt := range []struct {
 		name    string
@@ -68,6 +69,13 @@ func TestNewRefuses(t *testing.T) {
 		{"no clients", nil, testSkew, "no clients"},
 		{"no name", []Client{{Secrets: [][]byte{{1}}}}, testSkew, "client 1 has no name"},
 		{"no secret", []Client{one()}, testSkew, `"one" has 0 secrets`},
+		{"no secret and no users", []Client{users("one")}, testSkew, `"one" has 0 secrets, it must have one, or two during rotation, or uids`},
+		{"secret and users", []Client{{Name: "one", Secrets: [][]byte{{1}}, UIDs: []uint32{0}}}, testSkew, `client "one" has secrets and uids; it must have one of the two`},
+		{"same user in two clients", []Client{users("one", 0, 1000), users("two", 1001, 1000)}, testSkew, `clients "one" and "two" have the same uid 1000`},
+		{"same user twice", []Client{users("one", 7, 7)}, testSkew, `clients "one" and "one" have the same uid 7, or one has it twice`},
+		{"user who may be anybody", []Client{users("one", 65534)}, testSkew, `the uid 65534 of client "one" stands for no certain user`},
+		{"no user", []Client{users("one", 1<<32-1)}, testSkew, `the uid 4294967295 of client "one" stands for no certain user`},
+		{"duplicate name of another scheme", []Client{one("a"), users("one", 0)}, testSkew, `two clients are named "one"`},
 		{"three secrets", []Client{one("a", "b", "c")}, testSkew, `"one" has 3 secrets`},
 		{"empty secret", []Client{one("")}, testSkew, `secret 1 of client "one" is empty`},
 		{"second secret empty", []Client{one("a", "")}, testSkew, `secret 2 of client "one" is empty`},

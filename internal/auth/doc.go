@@ -1,9 +1,14 @@
-// Package auth decides who signed a request, and that it is not a copy of an
+// Package auth decides who sent a request, and that it is not a copy of an
 // earlier one. It speaks the scheme of the DataFlux Func Sidecar: an
 // HMAC-SHA1 over method, path, nonce, timestamp and the raw body, keyed with
 // a secret that gateway and client share. A [Verifier] checks a signature and
 // its time window and remembers nonces; [SignFunc] and [NewNonce] are the
 // client's side.
+//
+// On a Unix socket a client may also be known by its user, of which the kernel
+// says who it is: [ListenPeers], [ConnContext] and [PeerOf] bring the answer from
+// the connection to the handler, and [Verifier.VerifyPeer] finds the client. Who
+// relays connections to the socket, such as a proxy, speaks there as its own user.
 //
 // # Why a copy is never accepted
 //

@@ -118,9 +118,9 @@ func (vec *vector) set(key, value string) (ok bool) {
 			last.Secrets = append(last.Secrets, []byte(value))
 		}
 	case "now":
-		vec.now, ok = unix(value)
+		vec.now, ok = unixTime(value)
 	case "floor":
-		vec.config.Floor, ok = unix(value)
+		vec.config.Floor, ok = unixTime(value)
 	case "skew":
 		var err error
 		vec.config.Skew, err = time.ParseDuration(value)
@@ -139,7 +139,7 @@ func (vec *vector) set(key, value string) (ok bool) {
 	return ok
 }
 
-func unix(s string) (time.Time, bool) {
+func unixTime(s string) (time.Time, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return time.Unix(n, 0), err == nil
 }

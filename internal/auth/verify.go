@@ -4,9 +4,7 @@ import (
 	"crypto/sha1"
 	"crypto/subtle"
 	"encoding/hex"
-	"maps"
 	"net/http"
-	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -81,17 +79,21 @@ func (v *Verifier) Verify(now time.Time, m Message) (Principal, Nonce, error) {
 func (v *Verifier) signer(m Message, c credentials) (Principal, bool) {
 	head := preamble(m.Method, m.Path, c.nonce, c.timestamp)
 	found := -1
-	for i, k := range v.keys {
+	for i, k := range v.clients.keys {
 		equal := subtle.ConstantTimeCompare(signature(k.secret, head, m.Body), c.signature[:])
 		found = subtle.ConstantTimeSelect(equal, i, found)
 	}
 	if found < 0 {
 		return Principal{}, false
 	}
-	p := v.keys[found].owner
-	p.Roles = slices.Clone(p.Roles)
-	p.Labels = maps.Clone(p.Labels)
-	return p, true
+	return v.clients.keys[found].owner.clone(), true
+}
+
+// IsSigned reports whether h has any of the headers of the Func scheme. Such a
+// request is judged by its signature, also on a Unix socket: what is signed
+// badly is not somebody else's request.
+func IsSigned(h http.Header) bool {
+	return len(h.Values(HeaderNonce))+len(h.Values(HeaderTimestamp))+len(h.Values(HeaderSignature)) > 0
 }
 
 func readCredentials(h http.Header) (credentials, error) {
@@ -136,17 +138,4 @@ func parseTimestamp(s string) (int64, bool) {
 // plain reports whether s is not empty and free of control characters.
 func plain(s string) bool {
 	return s != "" && !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f })
-}
-
-// Principal returns the client of that name as it is configured now, without a KeyID. It is for work that a client signed
-// for earlier: its roles may have changed since, and it may be gone.
-func (v *Verifier) Principal(client string) (Principal, bool) {
-	for _, k := range v.keys {
-		if k.owner.Client == client {
-			p := k.owner
-			p.KeyID, p.Roles, p.Labels = "", slices.Clone(p.Roles), maps.Clone(p.Labels)
-			return p, true
-		}
-	}
-	return Principal{}, false
 }

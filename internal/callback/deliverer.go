@@ -6,20 +6,17 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"time"
 )
 
 const (
-	defaultConcurrency = 8
-	defaultUserAgent   = "Sidegate"
-
-	// idlePoll is how long Run sleeps at most, so that a changed clock and a
-	// delivery added by another process are noticed.
-	idlePoll = time.Minute
-	// minSleep keeps Run from spinning, whatever the store says is next.
-	minSleep = 10 * time.Millisecond
+	defaultPerDestination = 4
+	defaultConcurrency    = 64
+	leastDestinations     = 4 // that the default lets be served at once
+	defaultUserAgent      = "Sidegate"
 )
 
 // Config says what is delivered and how. Fields without a default are required.
@@ -32,15 +29,18 @@ type Config struct {
 	Allowed func(Destination) bool
 
 	// Transform says what an attempt sends; nil sends the delivery's body as it is. When it fails, nothing is sent and
-	// the attempt has failed. It is called concurrently, within Timeout.
-	Transform func(ctx context.Context, d Delivery) (Message, error)
+	// the attempt has failed. It is called concurrently, within Timeout, and body is closed after it.
+	Transform func(ctx context.Context, d Delivery, body Body) (Message, error)
+
+	// Secrets sign every attempt, each for itself: two while a new one takes the place of an old one, none for no signature.
+	Secrets [][]byte
 
 	Timeout  time.Duration // of one attempt, from the transformation to the end of the answer
 	Attempts int           // after so many a delivery is dead
-	MaxAge   time.Duration // no attempt is made later than this after CreatedAt
+	MaxAge   time.Duration // no attempt is made later than this after CreatedAt or Since
 
-	Concurrency int // attempts at once; default 8
-	PerReceiver int // attempts at once to the same host and port; default half of Concurrency, at least 1
+	PerDestination int // attempts at once to the same scheme, host and port; default 4
+	Concurrency    int // attempts at once; default 64, or what four destinations need where that is more
 
 	Logger    *slog.Logger // default: no log
 	UserAgent string       // default "Sidegate"
@@ -56,8 +56,10 @@ type Deliverer struct {
 	started  atomic.Bool
 	wake     chan struct{} // has one place: waking twice is waking once
 	attempts sync.WaitGroup
-	load     load
-	trouble  backoff // of the store
+	lanes    *lanes
+	counts   counts
+	surveyAt time.Time // when the store is asked again for all destinations; Run's own, as is what follows
+	trouble  backoff   // of the store
 }
 
 // New checks cfg and returns a Deliverer that does nothing yet.
@@ -71,7 +73,7 @@ func New(cfg Config) (*Deliverer, error) {
 		client: *cfg.Client,
 		log:    cfg.Logger,
 		wake:   make(chan struct{}, 1),
-		load:   newLoad(cfg.Concurrency, cfg.PerReceiver),
+		lanes:  newLanes(cfg.Concurrency, cfg.PerDestination),
 	}
 	d.client.Jar = nil
 	d.client.Timeout = 0 // each attempt has a deadline
@@ -89,14 +91,16 @@ func withDefaults(cfg Config) (Config, error) {
 		return cfg, fmt.Errorf("callback: maximal age must be positive, it is %v", cfg.MaxAge)
 	case cfg.Attempts < 1:
 		return cfg, fmt.Errorf("callback: attempts must be at least 1, they are %d", cfg.Attempts)
-	case cfg.Concurrency < 0 || cfg.PerReceiver < 0:
+	case cfg.Concurrency < 0 || cfg.PerDestination < 0:
 		return cfg, errors.New("callback: concurrency must not be negative")
+	case slices.ContainsFunc(cfg.Secrets, func(s []byte) bool { return len(s) == 0 }):
+		return cfg, errors.New("callback: a secret is empty")
+	}
+	if cfg.PerDestination == 0 {
+		cfg.PerDestination = defaultPerDestination
 	}
 	if cfg.Concurrency == 0 {
-		cfg.Concurrency = defaultConcurrency
-	}
-	if cfg.PerReceiver == 0 {
-		cfg.PerReceiver = max(1, cfg.Concurrency/2)
+		cfg.Concurrency = max(defaultConcurrency, leastDestinations*cfg.PerDestination)
 	}
 	if cfg.UserAgent == "" {
 		cfg.UserAgent = defaultUserAgent
@@ -107,13 +111,39 @@ func withDefaults(cfg Config) (Config, error) {
 	return cfg, nil
 }
 
-// Wake makes Run look at the store now. It never blocks, and may be called at
-// any time, also before Run and after it.
-func (d *Deliverer) Wake() {
+// Wake tells that a delivery to a destination was added to the store, as
+// Destination.Origin names it, and makes Run look at once. It never blocks, and
+// may be called at any time, also before Run and after it.
+func (d *Deliverer) Wake(destination string) {
+	d.lanes.noted(destination, clock())
+	d.nudge()
+}
+
+func (d *Deliverer) nudge() {
 	select {
 	case d.wake <- struct{}{}:
 	default:
 	}
+}
+
+// ErrUnderWay says that a delivery is being attempted at this moment.
+var ErrUnderWay = errors.New("callback: the delivery is being attempted right now")
+
+// Retry makes a delivery due now, with its attempts and its time anew, whether it
+// waits or is dead. It answers ErrUnderWay when an attempt is going on, whose
+// outcome is to be awaited first, and otherwise what the store says.
+func (d *Deliverer) Retry(ctx context.Context, id string) error {
+	if !d.lanes.hold(id) {
+		return ErrUnderWay
+	}
+	destination, err := d.cfg.Store.Retry(ctx, id, clock())
+	d.lanes.letGo(id)
+	if err != nil {
+		return err
+	}
+	d.lanes.resume(destination)
+	d.Wake(destination)
+	return nil
 }
 
 // Run delivers until ctx ends. Attempts under way are then cancelled, and count
@@ -137,84 +167,6 @@ func (d *Deliverer) Run(ctx context.Context) error {
 		}
 		timer.Reset(d.dispatch(ctx))
 	}
-}
-
-// dispatch starts what is due and has room, and returns how long there is
-// nothing more to do, unless an attempt ends or Wake is called.
-func (d *Deliverer) dispatch(ctx context.Context) time.Duration {
-	if !d.load.room() {
-		return idlePoll
-	}
-	now := clock()
-	d.load.look()
-	// Everything under way is due still, and must not hide the rest.
-	limit := 2 * d.cfg.Concurrency
-	due, next, err := d.cfg.Store.Due(ctx, now, limit)
-	if err != nil {
-		return d.storeFailed(ctx, "cannot read the callbacks that are due", err)
-	}
-	d.trouble.reset()
-	blocked := d.start(ctx, now, due)
-	if len(due) == limit && len(blocked) > 0 && d.load.room() {
-		return d.makeWay(ctx, now, blocked)
-	}
-	if next.IsZero() {
-		return idlePoll
-	}
-	return min(max(next.Sub(now), minSleep), idlePoll)
-}
-
-// start begins an attempt for each delivery that there is room for, and returns
-// those whose receiver has none.
-func (d *Deliverer) start(ctx context.Context, now time.Time, due []Delivery) (blocked []Delivery) {
-	for _, delivery := range due {
-		switch d.load.take(delivery.ID, receiver(delivery), now) {
-		case taken:
-			d.attempts.Go(func() { d.attempt(ctx, delivery) })
-		case receiverFull:
-			blocked = append(blocked, delivery)
-		case underWay, full:
-		}
-	}
-	return blocked
-}
-
-// attempt makes one attempt and commits what came of it. Its place is kept until
-// then: while nothing can be committed, nothing more is sent than there are
-// places.
-func (d *Deliverer) attempt(ctx context.Context, delivery Delivery) {
-	s, made := d.try(ctx, delivery)
-	if made {
-		d.report(ctx, delivery, s)
-		d.settle(ctx, s)
-	}
-	d.load.release(delivery.ID, receiver(delivery), clock(), s.State)
-	d.Wake()
-}
-
-// report logs an outcome, without anything secret.
-func (d *Deliverer) report(ctx context.Context, delivery Delivery, s Settlement) {
-	level := slog.LevelDebug
-	switch s.State {
-	case Retry:
-		level = slog.LevelWarn
-	case Dead:
-		level = slog.LevelError
-	}
-	d.log.LogAttrs(ctx, level, "callback "+string(s.State),
-		slog.String("delivery", delivery.ID), slog.String("job", delivery.JobID),
-		slog.String("receiver", receiver(delivery)), slog.Int("attempt", s.Attempt),
-		slog.Int("status", s.StatusCode), slog.String("error", s.Error))
-}
-
-// receiver names who gets a delivery: host and port, which attempts are counted
-// by. What is no destination has a name, too: it is about to be given up.
-func receiver(delivery Delivery) string {
-	dest, err := ParseDestination(delivery.URL)
-	if err != nil {
-		return ""
-	}
-	return dest.authority()
 }
 
 // clock is the wall clock: the store keeps times for longer than this process

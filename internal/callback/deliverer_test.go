@@ -15,7 +15,10 @@ import (
 
 const receiverURL = "http://receiver.test:8088/hook"
 
-const receiverAddr = "receiver.test:8088"
+const (
+	receiverAddr = "receiver.test:8088"
+	origin       = "http://" + receiverAddr
+)
 
 func TestDelivers(t *testing.T) {
 	inWorld(t, func(w *world) {
@@ -29,9 +32,9 @@ func TestDelivers(t *testing.T) {
 		w.cfg.UserAgent = "Sidegate/1"
 		d := w.run()
 		time.Sleep(time.Hour)
-		w.store.add(Delivery{ID: "d-1", URL: receiverURL + "?token=t%20t", Body: []byte(`{"kwargs":{"stdout":"中文"}}`)})
+		w.store.add(parcel{Delivery{ID: "d-1", JobID: "j-1", URL: receiverURL + "?token=t%20t"}, []byte(`{"kwargs":{"stdout":"中文"}}`)})
 		before := time.Now()
-		d.Wake()
+		d.Wake(origin)
 		synctest.Wait()
 		if got == nil {
 			t.Fatal("nothing was received after Wake")
@@ -46,7 +49,9 @@ func TestDelivers(t *testing.T) {
 				t.Errorf("header %s is %q, want %q", header, value, want)
 			}
 		}
-		want := Settlement{ID: "d-1", Attempt: 1, State: Delivered, StatusCode: 202, At: before.UTC().Round(0)}
+		want := Settlement{
+			ID: "d-1", JobID: "j-1", Destination: origin, Attempt: 1, State: Delivered, Outcome: Acknowledged, StatusCode: 202, At: before.UTC().Round(0),
+		}
 		if s := w.store.of("d-1"); len(s) != 1 || s[0] != want {
 			t.Errorf("settled %+v, want %+v", s, want)
 		}
@@ -60,20 +65,20 @@ func TestTransformedAttempts(t *testing.T) {
 			b, _ := io.ReadAll(r.Body)
 			token, kind, body = r.Header.Get("Authorization"), r.Header.Get("Content-Type"), string(b)
 		})
-		w.cfg.Transform = func(_ context.Context, d Delivery) (Message, error) {
+		w.cfg.Transform = func(_ context.Context, d Delivery, body Body) (Message, error) {
 			switch d.Attempt {
 			case 0:
 				return Message{}, errors.New("plugin injector failed: deadline")
 			case 1:
-				return Message{Header: http.Header{"x-sidegate-delivery": {"forged"}}, Body: d.Body}, nil
+				return Message{Header: http.Header{"x-sidegate-delivery": {"forged"}}}, nil
 			case 2:
-				return Message{Header: http.Header{"Content-length": {"1"}}, Body: d.Body}, nil
+				return Message{Header: http.Header{"Content-length": {"1"}}}, nil
 			}
 			return Message{Header: http.Header{"Authorization": {"Bearer t"}, "Content-Type": {"text/plain"}}, Body: []byte("new"), Changes: "c"}, nil
 		}
 		d := w.run()
-		w.store.add(Delivery{ID: "d-1", URL: receiverURL, Body: []byte("old")})
-		d.Wake()
+		w.store.add(parcel{Delivery{ID: "d-1", URL: receiverURL}, []byte("old")})
+		d.Wake(origin)
 		time.Sleep(time.Hour)
 		synctest.Wait()
 		if token != "Bearer t" || kind != "text/plain" || body != "new" {
@@ -124,6 +129,17 @@ func TestFailuresAreTriedAgain(t *testing.T) {
 			handle: hang},
 		{name: "hangs within its headers", want: "no answer within 10s",
 			raw: func(c net.Conn) { answerRaw("HTTP/1.1 200 OK\r\nX-A: ")(c); io.Copy(io.Discard, c) }},
+		{name: "writes a header for ever", want: "no answer within 10s",
+			raw: func(c net.Conn) { drip(c, "HTTP/1.1 200 OK\r\nX-A: ", "a") }},
+		{name: "writes headers for ever", want: "no answer within 10s",
+			raw: func(c net.Conn) { drip(c, "HTTP/1.1 200 OK\r\n", "X-A: "+secret+"\r\n") }},
+		{name: "has something else to say for ever", want: "no answer within 10s",
+			raw: func(c net.Conn) { drip(c, "", "HTTP/1.1 102 Processing\r\nX-A: "+secret+"\r\n\r\n") }},
+		{name: "writes too many headers", want: "the receiver gave no valid answer",
+			raw: func(c net.Conn) {
+				answerRaw("HTTP/1.1 200 OK\r\n" + strings.Repeat("X-A: "+strings.Repeat("a", 1000)+"\r\n", 40))(c)
+				io.Copy(io.Discard, c)
+			}},
 		{name: "does not read", want: "no answer within 10s",
 			raw: func(net.Conn) { time.Sleep(time.Minute) }},
 		{name: "closes", want: "the receiver closed the connection without an answer",
@@ -196,6 +212,17 @@ func answerRaw(text string) func(net.Conn) {
 	}
 }
 
+// drip reads a request and answers a little every second, as long as somebody reads it.
+func drip(c net.Conn, first, again string) {
+	c.Read(make([]byte, 64<<10))
+	for text := first + again; ; text = again {
+		if _, err := io.WriteString(c, text); err != nil {
+			return
+		}
+		time.Sleep(time.Second)
+	}
+}
+
 // TestBodiesDoNotMatter has answers whose status came and whose body does not
 // end in time.
 func TestBodiesDoNotMatter(t *testing.T) {
@@ -221,7 +248,7 @@ func TestBodiesDoNotMatter(t *testing.T) {
 				if len(got) != 1 || got[0].State != Delivered || got[0].StatusCode != 200 {
 					t.Errorf("settled %+v", got)
 				}
-				if spent := got[0].At.Sub(w.store.dueAt()); spent > w.cfg.Timeout {
+				if spent := got[0].At.Sub(w.store.dueAt()); spent > drainTime+time.Second {
 					t.Errorf("the attempt took %v", spent)
 				}
 				if written > 2*maxDrain {
@@ -255,7 +282,8 @@ func TestDeadWithoutAnAttempt(t *testing.T) {
 				}
 				w.cfg.Allowed = allowed.Allows
 				tt.delivery.ID, tt.delivery.CreatedAt = "one", time.Now().Add(-tt.age)
-				w.store.add(tt.delivery)
+				tt.delivery.Destination = "http://somewhere"
+				w.store.add(parcel{Delivery: tt.delivery})
 				w.run()
 				synctest.Wait()
 				got := w.store.of("one")
@@ -346,16 +374,43 @@ func TestStoreCannotBeRead(t *testing.T) {
 			t.Errorf("settled %+v", got)
 		}
 		w.store.mu.Lock()
-		dues := w.store.dues
+		asked := w.store.dues + w.store.surveys
 		w.store.dueErr = nil
 		w.store.mu.Unlock()
-		if dues < 60 || dues > 140 {
-			t.Errorf("the store was asked %d times in an hour", dues)
+		if asked < 60 || asked > 140 {
+			t.Errorf("the store was asked %d times in an hour", asked)
 		}
 		time.Sleep(maxStoreDelay)
 		synctest.Wait()
 		if got := w.store.of("one"); len(got) != 1 || got[0].State != Delivered {
 			t.Errorf("after that, settled %+v", got)
+		}
+	})
+}
+
+// TestStoreCannotBeReadForOne has what waits for one destination damaged: the others get theirs.
+func TestStoreCannotBeReadForOne(t *testing.T) {
+	inWorld(t, func(w *world) {
+		w.serve(receiverAddr, func(http.ResponseWriter, *http.Request) {})
+		w.store.dueErr, w.store.dueErrOf = errors.New("malformed"), "http://damaged.test:80"
+		w.store.add(deliveries(10, "damaged", "http://damaged.test/")...)
+		w.store.add(deliveries(100, "d", receiverURL)...)
+		d := w.run()
+		synctest.Wait()
+		if w.store.left() != 10 {
+			t.Errorf("%d are left", w.store.left())
+		}
+		for range 100 {
+			time.Sleep(time.Minute)
+			w.store.add(deliveries(20, "e", receiverURL)...)
+			d.Wake(origin)
+			synctest.Wait()
+			if w.store.left() != 10 {
+				t.Fatalf("%d are left", w.store.left())
+			}
+		}
+		if failures := strings.Count(w.logs.String(), "cannot read the callbacks"); failures < 100 || failures > 400 {
+			t.Errorf("%d failures were logged in 100 minutes", failures)
 		}
 	})
 }
@@ -366,8 +421,8 @@ func TestIdle(t *testing.T) {
 		w.run()
 		time.Sleep(time.Hour + time.Second)
 		synctest.Wait()
-		if w.store.dues != 61 {
-			t.Errorf("the store was asked %d times in an hour, want 61", w.store.dues)
+		if w.store.surveys != 61 || w.store.dues != 0 {
+			t.Errorf("the store was asked %d times and %d times in an hour, want 61 and 0", w.store.surveys, w.store.dues)
 		}
 	})
 }
@@ -399,7 +454,7 @@ func TestNewRefuses(t *testing.T) {
 		func(c *Config) { c.MaxAge = -1 },
 		func(c *Config) { c.Attempts = 0 },
 		func(c *Config) { c.Concurrency = -1 },
-		func(c *Config) { c.PerReceiver = -1 },
+		func(c *Config) { c.PerDestination = -1 },
 	} {
 		t.Run(strconv.Itoa(i), func(t *testing.T) {
 			bad := good

@@ -19,17 +19,36 @@
 // ends between the two; it can tell by the X-Sidegate-Delivery header, which is
 // the same in every attempt.
 //
+// A delivery can be asked for again ([Deliverer.Retry]), also when it is dead. It
+// is due at once then, and has its attempts and its time anew.
+//
 // Where a delivery goes is checked again at every attempt, because the
 // configuration may have changed since the delivery was stored. The address it
 // resolves to is the business of the HTTP client, which is expected to have a
 // dial guard.
 //
-// # Many receivers
+// Attempts can be signed, with HMAC-SHA256 over the delivery's ID, the time and
+// the body. docs/callbacks.md has what receivers need to know.
 //
-// A receiver that hangs or fails can hold only some of the attempts that may
-// run at once. And when the front of the queue is nothing but deliveries for
-// such a receiver, they are moved back by up to a minute, without counting as
-// attempts, so that those behind them are seen.
+// # Many destinations
+//
+// What waits is kept apart by destination: scheme, host and port. The store is
+// asked for the destinations that something waits for, once at the start and
+// once a minute; what is added in between is told by [Deliverer.Wake]. Each has a
+// lane in memory, of some 200 bytes, which knows when something is due there. So
+// how much waits for one destination costs another nothing.
+//
+// A place for an attempt is given to the lane with the fewest under way, and of
+// these to the one that waited longest. A lane has at most PerDestination. Those
+// whose last attempt was not answered, or that had none, have half of all places
+// together, so that the others go on while these hang. Three failures in a row to
+// get a connection give a lane a pause of 1 s, which doubles up to 30 s; after it
+// a single one is tried. A delivery that is alone is never held up by it.
+// An answer of whatever kind, and none over a connection, cause no pause: that
+// may be due to a path of the receiver, and others should not wait for it.
+//
+// Bodies are not read into memory, unless they are small or transformed. Large
+// ones are few at once.
 //
 // # What is kept out of errors and logs
 //

@@ -1,15 +1,14 @@
 package callback
 
 import (
-	"cmp"
 	"context"
-	"errors"
 	"fmt"
 	"io"
 	"log"
 	"log/slog"
 	"net"
 	"net/http"
+	"runtime"
 	"slices"
 	"strings"
 	"sync"
@@ -19,103 +18,6 @@ import (
 	"time"
 )
 
-// A fakeStore is a Store in memory.
-type fakeStore struct {
-	mu        sync.Mutex
-	pending   map[string]fakeRow
-	settled   []Settlement
-	dueErr    error
-	beforeSet func(context.Context, Settlement) error // may refuse a settlement
-	dues      int                                     // how often Due was called
-}
-
-type fakeRow struct {
-	delivery Delivery
-	nextAt   time.Time
-}
-
-var _ Store = (*fakeStore)(nil)
-
-func (s *fakeStore) add(ds ...Delivery) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.pending == nil {
-		s.pending = make(map[string]fakeRow)
-	}
-	for _, d := range ds {
-		if d.CreatedAt.IsZero() {
-			d.CreatedAt = time.Now()
-		}
-		s.pending[d.ID] = fakeRow{d, d.CreatedAt}
-	}
-}
-
-func (s *fakeStore) Due(_ context.Context, now time.Time, limit int) (due []Delivery, next time.Time, err error) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.dues++
-	if s.dueErr != nil {
-		return nil, time.Time{}, s.dueErr
-	}
-	rows := make([]fakeRow, 0, len(s.pending))
-	for _, r := range s.pending {
-		rows = append(rows, r)
-	}
-	slices.SortFunc(rows, func(a, b fakeRow) int {
-		return cmp.Or(a.nextAt.Compare(b.nextAt), cmp.Compare(a.delivery.ID, b.delivery.ID))
-	})
-	for _, r := range rows {
-		if len(due) == limit || r.nextAt.After(now) {
-			return due, r.nextAt, nil
-		}
-		due = append(due, r.delivery)
-	}
-	return due, time.Time{}, nil
-}
-
-func (s *fakeStore) Settle(ctx context.Context, set Settlement) error {
-	s.mu.Lock()
-	before := s.beforeSet
-	s.mu.Unlock()
-	if before != nil {
-		if err := before(ctx, set); err != nil {
-			return err
-		}
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	r, ok := s.pending[set.ID]
-	if !ok {
-		return errors.New("no such delivery is pending")
-	}
-	s.settled = append(s.settled, set)
-	if set.State != Retry {
-		delete(s.pending, set.ID)
-		return nil
-	}
-	r.delivery.Attempt, r.nextAt = set.Attempt, set.NextAt
-	s.pending[set.ID] = r
-	return nil
-}
-
-// of returns what was settled for one delivery, in order.
-func (s *fakeStore) of(id string) (list []Settlement) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	for _, set := range s.settled {
-		if set.ID == id {
-			list = append(list, set)
-		}
-	}
-	return list
-}
-
-func (s *fakeStore) left() int {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	return len(s.pending)
-}
-
 // A fakeNet carries connections over net.Pipe, on which a synctest bubble can
 // tell that everybody waits. Nobody answers but the hosts that serve.
 type fakeNet struct {
@@ -124,7 +26,12 @@ type fakeNet struct {
 	dialed []string
 }
 
+// dialTimeout is how long a dial goes on, as in package egress: the transport goes on dialing when its request has ended.
+const dialTimeout = 10 * time.Second
+
 func (n *fakeNet) DialContext(ctx context.Context, network, addr string) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTimeout)
+	defer cancel()
 	n.mu.Lock()
 	n.dialed = append(n.dialed, addr)
 	host := n.hosts[addr]
@@ -186,7 +93,7 @@ type world struct {
 	*testing.T
 	store *fakeStore
 	net   *fakeNet
-	logs  *strings.Builder
+	logs  *logs
 	cfg   Config
 	end   func()
 	done  chan error
@@ -197,10 +104,21 @@ type world struct {
 func inWorld(t *testing.T, test func(w *world)) {
 	t.Helper()
 	t.Parallel()
+	alone(t, test)
+}
+
+// alone is inWorld without other tests at the same time, for a test that looks at what the process uses.
+func alone(t *testing.T, test func(w *world)) {
+	t.Helper()
 	synctest.Test(t, func(t *testing.T) {
-		w := &world{T: t, store: &fakeStore{}, net: &fakeNet{}, logs: &strings.Builder{}, done: make(chan error, 1)}
-		transport := &http.Transport{DialContext: w.net.DialContext}
-		defer transport.CloseIdleConnections()
+		w := &world{T: t, store: &fakeStore{}, net: &fakeNet{}, logs: &logs{}, done: make(chan error, 1)}
+		transport := &http.Transport{
+			DialContext: w.net.DialContext, IdleConnTimeout: 30 * time.Second, MaxResponseHeaderBytes: 32 << 10, // as package egress has it
+		}
+		t.Cleanup(func() { // the last one
+			transport.CloseIdleConnections()
+			time.Sleep(dialTimeout)
+		})
 		w.cfg = Config{
 			Store:    w.store,
 			Client:   &http.Client{Transport: transport},
@@ -212,6 +130,54 @@ func inWorld(t *testing.T, test func(w *world)) {
 		}
 		test(w)
 	})
+}
+
+// logs is what was logged.
+type logs struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (l *logs) Write(p []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.Write(p)
+}
+
+func (l *logs) String() string {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.text.String()
+}
+
+func (l *logs) forget() {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.text.Reset()
+}
+
+// usage is what the process uses.
+type usage struct {
+	goroutines int
+	heap       uint64
+}
+
+func (w *world) usage() usage {
+	synctest.Wait()
+	w.logs.forget()
+	runtime.GC()
+	runtime.GC() // what the first one finalized
+	var m runtime.MemStats
+	runtime.ReadMemStats(&m)
+	return usage{runtime.NumGoroutine(), m.HeapAlloc}
+}
+
+// within fails the test when there is more in use than before, but for a few connections.
+func (u usage) within(w *world, before usage) {
+	w.Helper()
+	if u.goroutines > before.goroutines+20 || u.heap > before.heap+1<<20 {
+		w.Errorf("%d goroutines and %d bytes are in use, before there were %d and %d", u.goroutines, u.heap, before.goroutines, before.heap)
+	}
 }
 
 // serve answers on addr until the test ends.
@@ -273,17 +239,17 @@ func (w *world) run() *Deliverer {
 // one adds a delivery to url, runs for some time, and returns its settlements.
 func (w *world) one(url string, runFor time.Duration) []Settlement {
 	w.Helper()
-	w.store.add(Delivery{ID: "one", JobID: "job", URL: url, Body: []byte(`{"kwargs":{}}`)})
+	w.store.add(parcel{Delivery{ID: "one", JobID: "job", URL: url}, []byte(`{"kwargs":{}}`)})
 	w.run()
 	time.Sleep(runFor)
 	synctest.Wait()
 	return w.store.of("one")
 }
 
-func deliveries(n int, prefix, url string) []Delivery {
-	list := make([]Delivery, n)
+func deliveries(n int, prefix, url string) []parcel {
+	list := make([]parcel, n)
 	for i := range list {
-		list[i] = Delivery{ID: fmt.Sprintf("%s%05d", prefix, i), URL: url, Body: []byte("{}")}
+		list[i] = parcel{Delivery{ID: fmt.Sprintf("%s%05d", prefix, i), URL: url}, []byte("{}")}
 	}
 	return list
 }

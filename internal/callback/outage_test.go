@@ -1,64 +1,158 @@
 package callback
 
 import (
+	"fmt"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"testing/synctest"
 	"time"
 )
 
+// schedule is what docs/callbacks.md says of the wait after each attempt.
+var schedule = []struct{ least, most time.Duration }{
+	{5 * time.Second, 10 * time.Second},
+	{10 * time.Second, 20 * time.Second},
+	{20 * time.Second, 40 * time.Second},
+	{40 * time.Second, 80 * time.Second},
+	{80 * time.Second, 160 * time.Second},
+	{160 * time.Second, 320 * time.Second},
+	{320 * time.Second, 640 * time.Second},
+	{640 * time.Second, 1280 * time.Second},
+	{1280 * time.Second, 2560 * time.Second},
+	{2560 * time.Second, 5120 * time.Second},
+	{time.Hour, 2 * time.Hour},
+}
+
+// A history checks the settlements of one delivery as they come, and keeps the last.
+type history struct {
+	last Settlement
+	odd  []string // what is not as documented
+}
+
+// take checks a settlement after a failure, or the last one. How late an attempt may come depends on the others of its destination.
+func (h *history) take(s Settlement, late time.Duration) {
+	before := h.last
+	h.last = s
+	note := func(format string, args ...any) { h.odd = append(h.odd, fmt.Sprintf(format, args...)) }
+	if s.Attempt != before.Attempt+1 {
+		note("attempt %d follows %d", s.Attempt, before.Attempt)
+	}
+	if wait := s.At.Sub(before.NextAt); before.Attempt > 0 && (wait < 0 || wait > late) {
+		note("attempt %d was made %v after it was due", s.Attempt, wait)
+	}
+	if s.State != Retry {
+		return
+	}
+	if s.Attempt > len(schedule) {
+		note("attempt %d is not the last", s.Attempt)
+		return
+	}
+	if want, wait := schedule[s.Attempt-1], s.NextAt.Sub(s.At); wait < want.least || wait > want.most {
+		note("after attempt %d the wait is %v, want %v to %v", s.Attempt, wait, want.least, want.most)
+	}
+}
+
+// histories checks every settlement of a store, and keeps no more of each delivery than its last.
+type histories struct {
+	mu   sync.Mutex
+	byID map[string]*history
+}
+
+func watch(s *fakeStore, late time.Duration) *histories {
+	all := &histories{byID: make(map[string]*history)}
+	s.onSettle = func(set Settlement) {
+		all.mu.Lock()
+		defer all.mu.Unlock()
+		if all.byID[set.ID] == nil {
+			all.byID[set.ID] = new(history)
+		}
+		all.byID[set.ID].take(set, late)
+	}
+	return all
+}
+
+// of returns what is known of a delivery; the zero history when nothing is.
+func (all *histories) of(id string) history {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	if h := all.byID[id]; h != nil {
+		return *h
+	}
+	return history{}
+}
+
+// each returns what is known of every delivery.
+func (all *histories) each() map[string]history {
+	all.mu.Lock()
+	defer all.mu.Unlock()
+	copied := make(map[string]history)
+	for id, h := range all.byID {
+		copied[id] = *h
+	}
+	return copied
+}
+
+// TestADayOf500 has a receiver that answers 500 for a day: every delivery has its attempts when the schedule says, and is
+// dead at the end. What the deliverer holds does not grow meanwhile.
+func TestADayOf500(t *testing.T) {
+	alone(t, func(w *world) {
+		var attempts atomic.Int32
+		w.serve(receiverAddr, func(rw http.ResponseWriter, _ *http.Request) {
+			attempts.Add(1)
+			rw.WriteHeader(http.StatusInternalServerError)
+		})
+		const n = 1000
+		all := watch(w.store, time.Second)
+		w.store.add(deliveries(n, "d", receiverURL)...)
+		d := w.run()
+		time.Sleep(time.Minute)
+		before := w.usage()
+		for range 24 {
+			time.Sleep(time.Hour)
+			w.usage().within(w, before)
+		}
+		if got := int(attempts.Load()); got != 12*n || len(all.each()) != n || w.store.left() != 0 || w.store.dead() != n {
+			t.Errorf("%d attempts for %d deliveries, %d wait, %d are dead", got, len(all.each()), w.store.left(), w.store.dead())
+		}
+		for id, h := range all.each() {
+			if h.last.State != Dead || h.last.Attempt != 12 || h.last.Error != "the receiver answered 500; given up after 12 attempts" || len(h.odd) > 0 {
+				t.Fatalf("%s ended as %+v; %q", id, h.last, h.odd)
+			}
+		}
+		if s := d.Stats(); s.Settled[Rejected] != 12*n || s.Dead != n || s.UnderWay != 0 || s.Destinations != 0 {
+			t.Errorf("the numbers are %+v", s)
+		}
+	})
+}
+
 // TestAnHourOf500 holds what doc.go promises: with the default attempts, no
 // delivery is lost to a receiver that fails for an hour.
 func TestAnHourOf500(t *testing.T) {
 	inWorld(t, func(w *world) {
 		repaired := time.Now().Add(time.Hour)
-		var late atomic.Int32
 		w.serve(receiverAddr, func(rw http.ResponseWriter, r *http.Request) {
 			if time.Now().Before(repaired) {
 				rw.WriteHeader(http.StatusInternalServerError)
-				return
 			}
-			late.Add(1)
 		})
 		const n = 50
+		all := watch(w.store, time.Second)
 		w.store.add(deliveries(n, "d", receiverURL)...)
 		w.run()
 		time.Sleep(5 * time.Hour)
 		synctest.Wait()
-		if got := late.Load(); got != n || w.store.left() != 0 {
-			t.Errorf("%d of %d were delivered, %d are left", got, n, w.store.left())
+		if w.store.left() != 0 || len(all.each()) != n {
+			t.Errorf("%d are left of %d", w.store.left(), len(all.each()))
 		}
-		for _, d := range deliveries(n, "d", "") {
-			checkOutage(t, w.store.of(d.ID))
+		for id, h := range all.each() {
+			if h.last.State != Delivered || h.last.Attempt < 9 || h.last.Attempt > 12 || len(h.odd) > 0 {
+				t.Errorf("%s ended as %+v; %q", id, h.last, h.odd)
+			}
 		}
 	})
-}
-
-// checkOutage looks at the history of one delivery that failed and then arrived.
-func checkOutage(t *testing.T, history []Settlement) {
-	t.Helper()
-	made := 0
-	for i, s := range history {
-		if s.StatusCode == 0 {
-			continue // moved back, not tried
-		}
-		made++
-		if s.Attempt != made {
-			t.Errorf("attempt %d was counted as %d", made, s.Attempt)
-		}
-		if last := i == len(history)-1; last != (s.State == Delivered) || !last && s.State != Retry {
-			t.Errorf("attempt %d of %d ended as %q", made, len(history), s.State)
-		}
-		upper := doubled(firstDelay, made, maxDelay)
-		if wait := s.NextAt.Sub(s.At); s.State == Retry && (wait < upper/2 || wait > upper) {
-			t.Errorf("after attempt %d the wait is %v, want %v to %v", made, wait, upper/2, upper)
-		}
-	}
-	if made < 6 || made > 12 {
-		t.Errorf("%d attempts were made", made)
-	}
 }
 
 func TestTwelveAttemptsAndNoMore(t *testing.T) {
@@ -139,76 +233,4 @@ func TestRetryAfter(t *testing.T) {
 			})
 		})
 	}
-}
-
-// TestDeadReceiverDoesNotStarveOthers has a thousand deliveries for a receiver
-// that hangs before one for another.
-func TestDeadReceiverDoesNotStarveOthers(t *testing.T) {
-	inWorld(t, func(w *world) {
-		w.serve("dead.test:80", hang)
-		w.serve(receiverAddr, func(http.ResponseWriter, *http.Request) {})
-		w.store.add(deliveries(1000, "dead", "http://dead.test/")...)
-		w.store.add(Delivery{ID: "zzz", URL: receiverURL})
-		w.run()
-		time.Sleep(slowAfter + time.Second)
-		synctest.Wait()
-		if got := w.store.of("zzz"); len(got) != 1 || got[0].State != Delivered {
-			t.Errorf("after %v the other receiver got %+v", slowAfter+time.Second, got)
-		}
-		for _, s := range w.store.of("dead00900") {
-			if s.State != Retry || s.Attempt != 0 || s.NextAt.Sub(s.At) > time.Minute {
-				t.Errorf("a delivery was moved back as %+v", s)
-			}
-		}
-	})
-}
-
-// TestBusyReceiverIsNotMovedBack has many deliveries at once for the one
-// receiver that there is: it gets them as fast as it takes them.
-func TestBusyReceiverIsNotMovedBack(t *testing.T) {
-	inWorld(t, func(w *world) {
-		var calls, busy, most atomic.Int32
-		w.serve(receiverAddr, func(http.ResponseWriter, *http.Request) {
-			calls.Add(1)
-			if n := busy.Add(1); n > most.Load() {
-				most.Store(n)
-			}
-			time.Sleep(20 * time.Millisecond)
-			busy.Add(-1)
-		})
-		const n = 400
-		w.cfg.Concurrency, w.cfg.PerReceiver = 8, 4
-		w.store.add(deliveries(n, "d", receiverURL)...)
-		w.run()
-		time.Sleep(n / 4 * 20 * time.Millisecond)
-		synctest.Wait()
-		if w.store.left() != 0 || len(w.store.settled) != n || calls.Load() != n || most.Load() != 4 {
-			t.Errorf("%d left, %d settled, %d calls, %d at once, want 0, %[5]d, %[5]d and 4",
-				w.store.left(), len(w.store.settled), calls.Load(), most.Load(), n)
-		}
-	})
-}
-
-func TestConcurrency(t *testing.T) {
-	inWorld(t, func(w *world) {
-		var busy, most atomic.Int32
-		w.cfg.Concurrency, w.cfg.PerReceiver = 5, 2
-		for i := range 10 {
-			host := "h" + strconv.Itoa(i) + ".test"
-			w.serve(host+":80", func(http.ResponseWriter, *http.Request) {
-				if n := busy.Add(1); n > most.Load() {
-					most.Store(n)
-				}
-				time.Sleep(time.Second)
-				busy.Add(-1)
-			})
-			w.store.add(deliveries(3, host, "http://"+host+"/")...)
-		}
-		w.run()
-		time.Sleep(5 * time.Minute)
-		synctest.Wait()
-		if w.store.left() != 0 || most.Load() != 5 {
-			t.Errorf("%d left and %d at once, want 0 and 5", w.store.left(), most.Load())
-		}
-	})
 }

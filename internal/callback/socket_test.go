@@ -55,7 +55,7 @@ func settleOne(t *testing.T, url string) Settlement {
 		settled <- s
 		return nil
 	}}
-	store.add(Delivery{ID: "one", URL: url, Body: []byte("{}")})
+	store.add(parcel{Delivery{ID: "one", URL: url}, []byte("{}")})
 	transport := &http.Transport{}
 	defer transport.CloseIdleConnections()
 	d, err := New(Config{

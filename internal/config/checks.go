@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
+	"net/url"
 	"path/filepath"
 	"regexp"
 	"strconv"
@@ -59,6 +60,28 @@ func checkClientName(s string) error {
 func checkUserName(s string) error {
 	if !userName.MatchString(s) {
 		return fmt.Errorf("must be the name of a user, not %s", quote(s))
+	}
+	return nil
+}
+
+func checkGroupName(s string) error {
+	if !userName.MatchString(s) {
+		return fmt.Errorf("must be the name of a group, not %s", quote(s))
+	}
+	return nil
+}
+
+// checkURL takes what a request can be sent to. A value with a password in it is not
+// repeated.
+func checkURL(s string) error {
+	u, err := url.Parse(s)
+	switch {
+	case err != nil || u.Scheme != "http" && u.Scheme != "https" || u.Hostname() == "" || u.Opaque != "":
+		return errors.New("must be a URL that begins with http:// or https:// and names a host")
+	case u.User != nil:
+		return errors.New("must not hold a user or a password")
+	case u.Fragment != "" || strings.HasSuffix(s, "#"):
+		return errors.New("must not have a fragment (#…): it would not be sent")
 	}
 	return nil
 }

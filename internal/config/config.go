@@ -2,6 +2,7 @@ package config
 
 import (
 	"fmt"
+	"io/fs"
 	"slices"
 	"strings"
 	"time"
@@ -13,6 +14,11 @@ type Config struct {
 	// Listen are the addresses to serve on, as host:port (port 0 lets the kernel
 	// choose) or unix:/absolute/path. There is at least one.
 	Listen []string
+	// SocketMode are the permissions of the Unix sockets among the addresses, and
+	// SocketGroup is the name of their group, or empty for the gateway's own. They
+	// say who may connect, not who may call.
+	SocketMode  fs.FileMode // 0600, 0660 or 0666
+	SocketGroup string
 	// AdminListen is where health and metrics are served, in the same form, or
 	// empty for nowhere.
 	AdminListen string
@@ -29,6 +35,8 @@ type Config struct {
 	Chains        []Chain
 	PluginConfigs []PluginConfig
 	Callbacks     Callbacks
+	Audit         Audit
+	Retention     Retention
 	Limits        Limits
 	TLS           TLS
 	Telemetry     Telemetry
@@ -46,11 +54,12 @@ type Host struct {
 	Labels map[string]string
 }
 
-// Client is somebody who may sign requests.
+// Client is somebody who may send requests.
 type Client struct {
 	Name    string   // unique, of a-z 0-9 . _ -
-	Scheme  string   // "func"
-	Secrets []Secret // one, or two during rotation; no two in a configuration are equal
+	Scheme  string   // "func" or "peercred"
+	Secrets []Secret // of "func": one, or two during rotation; no two in a configuration are equal
+	UIDs    []uint32 // of "peercred": at least one; no two in a configuration are equal
 	Roles   []string
 	Labels  map[string]string
 }
@@ -105,6 +114,30 @@ type Callbacks struct {
 	Timeout  time.Duration // of one attempt
 	Attempts int           // at least 1
 	MaxAge   time.Duration // after which a delivery is given up
+	// PerDestination is how many attempts go on at once to one scheme, host and
+	// port, at least 1.
+	PerDestination int
+	// Secret signs callbacks; zero where they are not signed. It differs from the
+	// secrets of all clients: receivers know it, and must not be able to call.
+	Secret Secret
+}
+
+// Audit says how often the audit is signed, and where the signed checkpoints are
+// kept besides the journal. A checkpoint is due when either bound is reached.
+type Audit struct {
+	CheckpointInterval time.Duration
+	CheckpointLeaves   int // at least 1
+	// CheckpointFile is the absolute path of a file that checkpoints are appended
+	// to, outside of StateDir, or empty for none. It need not exist yet.
+	CheckpointFile string
+	CheckpointURL  string // where checkpoints are sent, over http or https, or empty for nowhere
+}
+
+// Retention bounds what is kept of jobs that have ended and whose callbacks are
+// settled. The oldest go first.
+type Retention struct {
+	Age   time.Duration // after the end of a job
+	Bytes int64         // of stored requests, decisions and outputs; room for the output of one job at least
 }
 
 // Limits bounds what callers may send.
@@ -131,7 +164,7 @@ type Telemetry struct {
 // File is the name of the file as it was given to [Load] or [Parse].
 func (c *Config) File() string { return c.file }
 
-// PrivateFiles are the absolute paths of the files that the configuration names and that hold secrets: those of clients and plugins, and TLS keys.
+// PrivateFiles are the absolute paths of the files that the configuration names and that hold secrets: those of clients, plugins and callbacks, and TLS keys.
 // The slice belongs to the caller.
 func (c *Config) PrivateFiles() []string { return slices.Clone(c.private) }
 

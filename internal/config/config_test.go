@@ -67,7 +67,7 @@ func TestContractHoldsTheDefaults(t *testing.T) {
 	want := Default()
 	want.Clients = []Client{{
 		Name: "func", Scheme: "func", Secrets: []Secret{NewSecret([]byte("a secret"))},
-		Roles: []string{"readonly"}, Labels: map[string]string{"app": "dataflux-func"},
+		UIDs: []uint32{}, Roles: []string{"readonly"}, Labels: map[string]string{"app": "dataflux-func"},
 	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("the contract's example says\n%+v\nand Default says\n%+v", got, want)
@@ -80,7 +80,7 @@ func TestAbsentKeysHaveDefaults(t *testing.T) {
 	want := Default()
 	want.Clients = []Client{{
 		Name: "func", Scheme: "func", Secrets: []Secret{NewSecret([]byte("a secret"))},
-		Roles: []string{}, Labels: map[string]string{},
+		UIDs: []uint32{}, Roles: []string{}, Labels: map[string]string{},
 	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)
@@ -105,8 +105,11 @@ func TestEveryKeyIsRead(t *testing.T) {
 	write(t, dir, "ca.pem", "a", 0o644)
 	write(t, dir, "redact.wasm", "module", 0o644)
 	write(t, dir, "token", "t\"k\n", 0o640)
+	write(t, dir, "callbacks.secret", "signs callbacks", 0o640)
 	got := values(mustParse(t, dir, `
 listen: ["[::1]:0", unix:/run/sidegate.sock]
+socket_mode: "0666"
+socket_group: ops
 admin_listen: ""
 state_dir: ./state/
 host: {name: web-1, labels: {zone: "1"}}
@@ -116,6 +119,7 @@ clients:
     secret_files: [func.secret, second.secret]
     roles: [readonly, "ops"]
     labels: {"on": "off", team: ops}
+  - {name: local, scheme: peercred, uids: [0, 1000, 4294967294], roles: [operator]}
 policy: {paths: [policies, /srv/bundle.tar.gz], mode: observe, observe_until: 2030-01-31T01:00:00+01:00, observe_obligations: {timeout: 5s}, opa: {services: {a: {url: "http://a", timeout: 3}}}, allow_rollback: [main], allow_builtins: [http.send]}
 executor:
   shell: /bin/sh
@@ -139,17 +143,21 @@ chains:
       matchLabels: {client.name: func}
       matchExpressions: [{key: command, operator: NotIn, values: [ls, cat]}]
 plugin_configs: [{plugin: redact, selector: {matchLabels: {host.name: a}}, config: {patterns: ["<a>"], ratio: 1.50, deep: {x: true, none: null}}, secret_files: {token: token}}]
-callbacks: {allow: [], timeout: 500ms, attempts: 1, max_age: 1s}
+callbacks: {allow: [], timeout: 500ms, attempts: 1, max_age: 1s, per_destination: 1, secret_file: callbacks.secret}
+audit: {checkpoint_interval: 1m, checkpoint_leaves: 1, checkpoint_file: kept/checkpoints.txt, checkpoint_url: "https://example.com:8443/a?b=c"}
+retention: {age: 8760h, bytes: 1.5GiB}
 limits: {body: 4096, rate: 0.5, burst: 1, skew: 1s}
 tls: {cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem}
 telemetry: {log_format: json, log_level: debug}
 `))
 	want := Config{
-		Listen: []string{"[::1]:0", "unix:/run/sidegate.sock"}, StateDir: filepath.Join(dir, "state"),
+		Listen: []string{"[::1]:0", "unix:/run/sidegate.sock"}, SocketMode: 0o666, SocketGroup: "ops", StateDir: filepath.Join(dir, "state"),
 		Host: Host{Labels: map[string]string{"zone": "1"}},
 		Clients: []Client{{
 			Name: "a.b-c_1", Scheme: "func", Secrets: []Secret{NewSecret([]byte("a secret")), NewSecret([]byte("another secret"))},
-			Roles: []string{"readonly", "ops"}, Labels: map[string]string{"on": "off", "team": "ops"},
+			UIDs: []uint32{}, Roles: []string{"readonly", "ops"}, Labels: map[string]string{"on": "off", "team": "ops"},
+		}, {
+			Name: "local", Scheme: "peercred", Secrets: []Secret{}, UIDs: []uint32{0, 1000, 4294967294}, Roles: []string{"operator"}, Labels: map[string]string{},
 		}},
 		Policy: Policy{Paths: []string{filepath.Join(dir, "policies"), "/srv/bundle.tar.gz"}, Mode: "observe",
 			ObserveUntil: time.Date(2030, 1, 31, 0, 0, 0, 0, time.UTC), ObserveObligations: map[string]any{"timeout": "5s"},
@@ -181,7 +189,9 @@ telemetry: {log_format: json, log_level: debug}
 			Selector: Selector{MatchLabels: map[string]string{"host.name": "a"}, MatchExpressions: []Expression{}},
 			Config:   NewSecret([]byte(`{"deep":{"x":true,"none":null},"patterns":["<a>"],"ratio":1.50,"token":"t\"k"}`)),
 		}},
-		Callbacks: Callbacks{Allow: []string{}, Timeout: 500 * time.Millisecond, Attempts: 1, MaxAge: time.Second},
+		Callbacks: Callbacks{Allow: []string{}, Timeout: 500 * time.Millisecond, Attempts: 1, MaxAge: time.Second, PerDestination: 1, Secret: NewSecret([]byte("signs callbacks"))},
+		Audit:     Audit{CheckpointInterval: time.Minute, CheckpointLeaves: 1, CheckpointFile: filepath.Join(dir, "kept", "checkpoints.txt"), CheckpointURL: "https://example.com:8443/a?b=c"},
+		Retention: Retention{Age: 365 * 24 * time.Hour, Bytes: 3 << 29},
 		Limits:    Limits{Body: 4096, Rate: 0.5, Burst: 1, Skew: time.Second},
 		TLS:       TLS{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), ClientCAFile: filepath.Join(dir, "ca.pem")},
 		Telemetry: Telemetry{LogFormat: "json", LogLevel: "debug"},

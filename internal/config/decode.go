@@ -167,7 +167,7 @@ func listOf[T any](dst *[]T, item func(*T) value) value {
 	var example T
 	each := item(&example)
 	return value{
-		kind: "a list of " + strings.TrimPrefix(each.kind, "a ") + "s", fields: each.fields, list: true,
+		kind: "a list of " + strings.TrimPrefix(strings.TrimPrefix(each.kind, "an "), "a ") + "s", fields: each.fields, list: true,
 		read: func(d *decoder, key string, n *yaml.Node) {
 			if n.Kind != yaml.SequenceNode {
 				d.report(n.Line, key, "must be a list, not %s; write [a, b], or each item on its own line after a dash", nodeKind(n))

@@ -7,6 +7,7 @@ import "time"
 func Default() Config {
 	return Config{
 		Listen:      []string{"127.0.0.1:8099"},
+		SocketMode:  0o660,
 		AdminListen: "127.0.0.1:8098",
 		StateDir:    "/var/lib/sidegate",
 		Host:        Host{Labels: map[string]string{}},
@@ -45,7 +46,11 @@ func Default() Config {
 			Timeout:  10 * time.Second,
 			Attempts: 12,
 			MaxAge:   24 * time.Hour,
+
+			PerDestination: 4,
 		},
+		Audit:     Audit{CheckpointInterval: 10 * time.Second, CheckpointLeaves: 1000},
+		Retention: Retention{Age: 30 * 24 * time.Hour, Bytes: 1 << 30},
 		Limits:    Limits{Body: 64 << 10, Rate: 200, Burst: 400, Skew: 5 * time.Minute},
 		Telemetry: Telemetry{LogFormat: "auto", LogLevel: "info"},
 	}

@@ -86,6 +86,32 @@ func file(dst *string, forbidden privacy) value {
 	})
 }
 
+// appendedFile is a file that others append to, or empty for none. It need not exist,
+// but what is there must be a file that not everybody can change.
+func appendedFile(dst *string) value {
+	return scalar("a path", dst, func(d *decoder, n *yaml.Node) (string, error) {
+		s, err := stringOf(n)
+		if err != nil || s == "" {
+			return "", err
+		}
+		name := d.resolve(s)
+		info, err := os.Stat(name)
+		switch {
+		case errors.Is(err, fs.ErrNotExist) && literalHint(s) == "" && !strings.HasSuffix(s, "/"):
+			return name, nil
+		case errors.Is(err, fs.ErrNotExist):
+			err = fmt.Errorf("%s does not exist%s", quote(s), literalHint(s))
+		case err != nil:
+			err = describe(err, s)
+		case !info.Mode().IsRegular():
+			err = describe(errNotRegular, s)
+		case info.Mode()&fs.FileMode(publicFile) != 0:
+			err = describe(errWritable, s)
+		}
+		return name, err
+	})
+}
+
 // locate returns the absolute path that a file's value stands for: credential:NAME
 // is a file of the directory that systemd names in CREDENTIALS_DIRECTORY
 // (systemd.exec(5), LoadCredential=).

@@ -6,6 +6,7 @@ import (
 	"path/filepath"
 	"reflect"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/sidegate/sidegate/internal/seed"
@@ -25,6 +26,8 @@ func FuzzParse(f *testing.F) {
 		oneClient, string(Starter(StarterOptions{})), "", "a: &a [*a]", "{<<: {}}", "? [a]\n: b", "- - - a", "\ufeffhost: {}",
 		"host: {labels: {\"a.b\": c, a: {b: c}}}\n" + oneClient, "!!map {}", "listen: [unix:/x]\n" + oneClient, "# c\n\n\n# d\nhost:\n  # e\n",
 		"policy: {opa: {a: [1, {b: ~}]}}\n" + oneClient, "\"\\x63lients\": []", "limits: {rate: 1.0000000001}\n" + oneClient,
+		"listen: [unix:/x]\nclients: [{name: a, scheme: peercred, uids: [0, 4294967294]}]\n", "listen: [unix:/x]\nclients: [{name: a, scheme: peercred, uids: [7, 7, ~, 1e3]}]\n",
+		"socket_mode: 0600\nsocket_group: x\naudit: {checkpoint_file: ../x, checkpoint_url: \"http://[::1]:1/\"}\nretention: {age: 1s, bytes: 2MiB}\n" + oneClient,
 	} {
 		f.Add([]byte(text))
 	}
@@ -51,6 +54,8 @@ func FuzzParse(f *testing.F) {
 	})
 }
 
+func isSocket(address string) bool { return strings.HasPrefix(address, "unix:/") }
+
 // promise says which of the things that callers rely on does not hold.
 func promise(c *Config) string {
 	e := c.Executor
@@ -73,15 +78,33 @@ func promise(c *Config) string {
 		return "callbacks"
 	case c.Limits.Body < 1 || c.Limits.Body > 16<<20 || c.Limits.Rate <= 0 || c.Limits.Burst < 1 || c.Limits.Skew <= 0:
 		return "limits"
+	case c.SocketMode != 0o600 && c.SocketMode != 0o660 && c.SocketMode != 0o666:
+		return "socket_mode"
+	case c.Audit.CheckpointInterval <= 0 || c.Audit.CheckpointLeaves < 1 || c.Audit.CheckpointFile != "" && !filepath.IsAbs(c.Audit.CheckpointFile):
+		return "audit"
+	case c.Retention.Age <= 0 || c.Retention.Bytes < 2*e.MaxOutput || c.Callbacks.PerDestination < 1:
+		return "retention"
 	case (c.TLS.CertFile == "") != (c.TLS.KeyFile == ""):
 		return "tls"
 	}
-	names := map[string]bool{}
+	names, users := map[string]bool{}, map[uint32]bool{}
 	for _, client := range c.Clients {
-		if names[client.Name] || client.Scheme != "func" || len(client.Secrets) < 1 || len(client.Secrets) > 2 || client.Roles == nil || client.Labels == nil {
+		if names[client.Name] || client.Roles == nil || client.Labels == nil {
 			return "client " + client.Name
 		}
 		names[client.Name] = true
+		switch n := len(client.Secrets); {
+		case client.Scheme == "func" && (n == 1 || n == 2) && len(client.UIDs) == 0:
+		case client.Scheme == "peercred" && n == 0 && len(client.UIDs) > 0 && slices.ContainsFunc(c.Listen, isSocket):
+		default:
+			return "what identifies " + client.Name
+		}
+		for _, id := range client.UIDs {
+			if users[id] || id == overflowUID || id == 1<<32-1 {
+				return "uids of " + client.Name
+			}
+			users[id] = true
+		}
 		for _, s := range client.Secrets {
 			if len(s.Bytes()) == 0 {
 				return "secret of " + client.Name

@@ -16,10 +16,8 @@ var notYet = []struct {
 	value   string // the one value refused, or "" for any that is not empty
 	message string
 }{
-	{"clients[].scheme", "httpsig", "HTTP message signatures are not supported by this version; use func"},
-	{"clients[].scheme", "peercred", "peer credentials are not supported by this version; use func"},
+	{"clients[].scheme", "httpsig", "HTTP message signatures are not supported by this version; use func or peercred"},
 	{"clients[].public_key_file", "", "public keys are not supported by this version; use secret_file"},
-	{"clients[].uids", "", "peer credentials are not supported by this version; use secret_file"},
 	{"telemetry.otlp_endpoint", "", "OpenTelemetry export is not supported by this version; leave the key out"},
 }
 

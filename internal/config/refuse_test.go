@@ -94,6 +94,10 @@ func TestRefusesValues(t *testing.T) {
 	t.Parallel()
 	dir := newDir(t)
 	const quoteIt = "must be a string; put the value in quotes, so that nobody reads a number, a date or a boolean"
+	const badMode = `socket_mode: must be "0600" for the gateway's user alone, "0660" for its group too, or "0666" for everybody on this host`
+	const inState = "audit.checkpoint_file: is in state_dir, and would be lost or rolled back together with the journal; keep it elsewhere"
+	const badURL = "audit.checkpoint_url: must be a URL that begins with http:// or https:// and names a host"
+	write(t, dir, "open.txt", "", 0o666)
 	const trueOrFalse = "must be true or false, written so, in lower case and without quotes"
 	for _, test := range []struct{ text, want string }{
 		{"listne: []", "listne: unknown key; did you mean listen?"},
@@ -216,6 +220,40 @@ func TestRefusesValues(t *testing.T) {
 		{`executor: {allow: {env: ["A=B"]}}`, `executor.allow.env[0]: must be the name of an environment variable, or the beginning of one and a *, not "A=B"`},
 		{`executor: {allow: {env: ["*_X"]}}`, `executor.allow.env[0]: must be the name of an environment variable, or the beginning of one and a *, not "*_X"`},
 		{`callbacks: {allow: [""]}`, "callbacks.allow[0]: must not be empty"},
+		{"callbacks: {per_destination: 0}", `callbacks.per_destination: must be from 1 to 1000, not "0"`},
+		{"callbacks: {secret_file: none}", "callbacks.secret_file: the file cannot be used: no such file or directory; a relative name starts at the configuration's directory"},
+		{"callbacks: {secret_file: [func.secret]}", "callbacks.secret_file: must be a path, not a list"},
+		{"callbacks: {secret: hunter2}", "callbacks.secret: unknown key; did you mean secret_file?"},
+
+		{"socket_mode: \"0640\"", badMode}, {"socket_mode: 660", badMode}, {"socket_mode: 0o660", badMode}, {"socket_mode: \"0777\"", badMode},
+		{"socket_mode: \"1660\"", badMode}, {"socket_mode: \"\"", badMode}, {"socket_mode: rw", badMode}, {"socket_mode: 0600.0", badMode},
+		{"socket_mode: [0660]", "socket_mode: must be a mode, not a list"},
+		{"socket_group: a b", `socket_group: must be the name of a group, not "a b"`},
+		{"socket_group: 1000", "socket_group: " + quoteIt},
+
+		{"audit: {checkpoint_interval: 0s}", `audit.checkpoint_interval: must be from 1s to 1h, not "0s"`},
+		{"audit: {checkpoint_interval: 61m}", `audit.checkpoint_interval: must be from 1s to 1h, not "61m"`},
+		{"audit: {checkpoint_leaves: 0}", `audit.checkpoint_leaves: must be from 1 to 1000000, not "0"`},
+		{"audit: {checkpoint_file: /dev/null}", `audit.checkpoint_file: the file "/dev/null" cannot be used: is not a regular file`},
+		{"audit: {checkpoint_file: func.secret/x}", "audit.checkpoint_file: the file cannot be used: not a directory; a relative name starts at the configuration's directory"},
+		{"audit: {checkpoint_file: open.txt}", "audit.checkpoint_file: the file cannot be used: everybody may write to it; run chmod o-w on the file; a relative name starts at the configuration's directory"},
+		{"audit: {checkpoint_file: ~/x}", `audit.checkpoint_file: "~/x" does not exist; ~ is taken literally, home directories are not expanded`},
+		{"audit: {checkpoint_file: none/}", `audit.checkpoint_file: "none/" does not exist`},
+		{"audit: {checkpoint_file: /var/lib/sidegate/checkpoints}", inState}, {"audit: {checkpoint_file: /var/lib/x/../sidegate}", inState},
+		{"audit: {checkpoint_url: /a}", badURL}, {"audit: {checkpoint_url: \"file:///a\"}", badURL}, {"audit: {checkpoint_url: \"http://\"}", badURL},
+		{"audit: {checkpoint_url: \"http:a\"}", badURL}, {"audit: {checkpoint_url: \"http://:80/\"}", badURL}, {"audit: {checkpoint_url: \"http://a b/\"}", badURL},
+		{"audit: {checkpoint_url: \"http://a:b@c/\"}", "audit.checkpoint_url: must not hold a user or a password"},
+		{"audit: {checkpoint_url: \"http://@c/\"}", "audit.checkpoint_url: must not hold a user or a password"},
+		{"audit: {checkpoint_url: \"http://c/#a\"}", "audit.checkpoint_url: must not have a fragment (#…): it would not be sent"},
+		{"audit: {checkpoint_url: \"http://c/#\"}", "audit.checkpoint_url: must not have a fragment (#…): it would not be sent"},
+
+		{"retention: {age: 0s}", `retention.age: must be from 1s to 87600h, not "0s"`},
+		{"retention: {age: 30d}", `retention.age: must be a duration such as 300ms, 60s or 1h30m, not "30d"`},
+		{"retention: {bytes: 1023KiB}", `retention.bytes: must be from 1MiB to 1TiB, not "1023KiB"`},
+		{"retention: {bytes: 1025GiB}", `retention.bytes: must be from 1MiB to 1TiB, not "1025GiB"`},
+		{"retention: {bytes: 1.1TiB}", `retention.bytes: must be from 1MiB to 1TiB, not "1.1TiB"`},
+		{"retention: {bytes: 1PiB}", `retention.bytes: must be a size such as 64KiB or 1MiB, or a number of bytes, not "1PiB"`},
+		{"retention: {bytes: 1MiB}", "retention.bytes: must have room for the output of one job, which is 2MiB (executor.max_output for each of two streams)"},
 		{"callbacks: {attempts: 0}", `callbacks.attempts: must be from 1 to 1000, not "0"`},
 		{"callbacks: {max_age: 0s}", `callbacks.max_age: must be from 1s to 720h, not "0s"`},
 	} {
@@ -233,9 +271,7 @@ func TestRefusesWhatThisVersionLacks(t *testing.T) {
 	dir := newDir(t)
 	cases := []struct{ key, value, text string }{
 		{"clients[].scheme", "httpsig", "clients: [{name: a, scheme: httpsig}]"},
-		{"clients[].scheme", "peercred", "clients: [{name: a, scheme: peercred}]"},
 		{"clients[].public_key_file", "", "clients: [{name: a, scheme: func, secret_file: func.secret, public_key_file: a.pub}]"},
-		{"clients[].uids", "", "clients: [{name: a, scheme: func, secret_file: func.secret, uids: [0]}]"},
 		{"telemetry.otlp_endpoint", "", "telemetry: {otlp_endpoint: \"a:4317\"}\n" + oneClient},
 	}
 	if len(cases) != len(notYet) {

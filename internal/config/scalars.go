@@ -71,7 +71,7 @@ func boolean(dst *bool) value {
 var (
 	plainInteger = regexp.MustCompile(`^(0|-?[1-9][0-9]*)$`)
 	plainNumber  = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]+)?$`)
-	plainSize    = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]+)? ?(B|kB|KB|KiB|MB|MiB|GB|GiB)$`)
+	plainSize    = regexp.MustCompile(`^(0|[1-9][0-9]*)(\.[0-9]+)? ?(B|kB|KB|KiB|MB|MiB|GB|GiB|TB|TiB)$`)
 )
 
 // integer is a decimal number from least to most. Octal, hexadecimal and

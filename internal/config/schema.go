@@ -14,13 +14,19 @@ const (
 	maxJobs     = 1 << 20
 	maxRequests = 1e6
 	maxAttempts = 1000
+	maxLeaves   = 1e6
+	maxKept     = 1 << 40
+	minKept     = 1 << 20
 	longest     = 30 * 24 * time.Hour
+	years       = 10 * 365 * 24 * time.Hour
 )
 
 // schema is the file's grammar: every key, its type, and where its value goes.
 func schema(c *Config) value {
 	return mapping(
 		field{name: "listen", value: listOf(&c.Listen, address)},
+		field{name: "socket_mode", value: socketMode(&c.SocketMode)},
+		field{name: "socket_group", value: text(&c.SocketGroup, orEmpty(checkGroupName))},
 		field{name: "admin_listen", value: text(&c.AdminListen, orEmpty(checkAddress))},
 		field{name: "state_dir", value: path(&c.StateDir)},
 		field{name: "host", value: mapping(
@@ -38,6 +44,18 @@ func schema(c *Config) value {
 			field{name: "timeout", value: duration(&c.Callbacks.Timeout, time.Millisecond, time.Hour)},
 			field{name: "attempts", value: integer(&c.Callbacks.Attempts, 1, maxAttempts)},
 			field{name: "max_age", value: duration(&c.Callbacks.MaxAge, time.Second, longest)},
+			field{name: "per_destination", value: integer(&c.Callbacks.PerDestination, 1, maxAttempts)},
+			field{name: "secret_file", value: optionalSecret(&c.Callbacks.Secret)},
+		)},
+		field{name: "audit", value: mapping(
+			field{name: "checkpoint_interval", value: duration(&c.Audit.CheckpointInterval, time.Second, time.Hour)},
+			field{name: "checkpoint_leaves", value: integer(&c.Audit.CheckpointLeaves, 1, maxLeaves)},
+			field{name: "checkpoint_file", value: appendedFile(&c.Audit.CheckpointFile)},
+			field{name: "checkpoint_url", value: text(&c.Audit.CheckpointURL, orEmpty(checkURL))},
+		)},
+		field{name: "retention", value: mapping(
+			field{name: "age", value: duration(&c.Retention.Age, time.Second, years)},
+			field{name: "bytes", value: sizeFrom(&c.Retention.Bytes, minKept, maxKept)},
 		)},
 		field{name: "limits", value: mapping(
 			field{name: "body", value: size(&c.Limits.Body, maxBody)},
@@ -59,14 +77,14 @@ func schema(c *Config) value {
 }
 
 func client(c *Client) value {
-	c.Secrets, c.Roles, c.Labels = []Secret{}, []string{}, map[string]string{}
+	c.Secrets, c.UIDs, c.Roles, c.Labels = []Secret{}, []uint32{}, []string{}, map[string]string{}
 	return mapping(
 		field{name: "name", value: text(&c.Name, checkClientName), required: true},
-		field{name: "scheme", value: choice(&c.Scheme, "func"), required: true},
+		field{name: "scheme", value: choice(&c.Scheme, "func", "peercred"), required: true},
 		field{name: "secret_file", value: secret(&c.Secrets)},
 		field{name: "secret_files", value: listOf(&c.Secrets, secretItem)},
 		field{name: "public_key_file", value: placeholder("a string", yaml.ScalarNode)},
-		field{name: "uids", value: placeholder("a list", yaml.SequenceNode)},
+		field{name: "uids", value: listOf(&c.UIDs, uid)},
 		field{name: "roles", value: listOf(&c.Roles, word)},
 		field{name: "labels", value: stringMap(&c.Labels)},
 	)

@@ -25,6 +25,9 @@ var (
 // NewSecret returns a Secret that holds a copy of b.
 func NewSecret(b []byte) Secret { return Secret{bytes.Clone(b)} }
 
+// IsZero reports whether there is no secret.
+func (s Secret) IsZero() bool { return len(s.value) == 0 }
+
 // Bytes returns a copy of the secret.
 func (s Secret) Bytes() []byte { return bytes.Clone(s.value) }
 

@@ -46,6 +46,17 @@ func secretItem(dst *Secret) value {
 	}}
 }
 
+// optionalSecret is one file, or empty for none.
+func optionalSecret(dst *Secret) value {
+	some := secretItem(dst)
+	return value{kind: some.kind, read: func(d *decoder, key string, n *yaml.Node) {
+		if n.Kind == yaml.ScalarNode && isString(n) && n.Value == "" {
+			return
+		}
+		some.read(d, key, n)
+	}}
+}
+
 // ReadSecret reads a secret's file by the rules of the configuration, for programs
 // that sign: a regular file that others have no access to, less one trailing line
 // feed. A relative path starts at the working directory.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	_ "embed"
 	"encoding/json"
+	"fmt"
 	"slices"
 	"strings"
 	"text/template"
@@ -20,6 +21,7 @@ type StarterOptions struct {
 	SecretFile    string   // func.secret
 	ClientName    string   // func
 	Roles         []string // readonly
+	OperatorUIDs  []uint32 // users who are a second client, local, with the role operator; none. They need a Unix socket in Listen
 	CallbackAllow []string // http://172.17.0.1:8088/*, DataFlux Func seen from Docker's bridge
 	Profile       string   // confined
 	BestEffort    bool     // false
@@ -79,6 +81,9 @@ func starterProfiles(profile string) []string {
 // starterValue writes v as JSON on one line, with a space after each comma of a
 // list as people write YAML.
 func starterValue(v any) (string, error) {
+	if list, ok := v.([]uint32); ok {
+		return strings.ReplaceAll(fmt.Sprint(list), " ", ", "), nil // [0 1000] is [0, 1000]
+	}
 	if list, ok := v.([]string); ok {
 		items := make([]string, len(list))
 		for i, item := range list {

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"reflect"
+	"strings"
 	"testing"
 )
 
@@ -16,7 +17,7 @@ func TestStarterIsAccepted(t *testing.T) {
 	want.StateDir, want.Policy.Paths = filepath.Join(dir, "state"), []string{filepath.Join(dir, "policies")}
 	want.Clients = []Client{{
 		Name: "func", Scheme: "func", Secrets: []Secret{NewSecret([]byte("a secret"))},
-		Roles: []string{"readonly"}, Labels: map[string]string{},
+		UIDs: []uint32{}, Roles: []string{"readonly"}, Labels: map[string]string{},
 	}}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant the defaults, below its own directory\n%+v", got, want)
@@ -47,6 +48,20 @@ func TestStarterOptions(t *testing.T) {
 	allow := c.Executor.Allow
 	if want := []string{"host", "confined", "isolated"}; c.Executor.Profile != "host" || !allow.BestEffort || !reflect.DeepEqual(allow.Profiles, want) {
 		t.Errorf("Executor = %+v", c.Executor)
+	}
+}
+
+func TestStarterForOperators(t *testing.T) {
+	t.Parallel()
+	dir := newDir(t)
+	c := mustParse(t, dir, string(Starter(StarterOptions{Listen: []string{"127.0.0.1:0", "unix:/run/sidegate.sock"}, OperatorUIDs: []uint32{0, 1000}})))
+	want := Client{Name: "local", Scheme: "peercred", Secrets: []Secret{}, UIDs: []uint32{0, 1000}, Roles: []string{"operator"}, Labels: map[string]string{}}
+	if len(c.Clients) != 2 || !reflect.DeepEqual(c.Clients[1], want) {
+		t.Errorf("the clients are %+v", c.Clients)
+	}
+	_, err := Parse("f", dir, Starter(StarterOptions{OperatorUIDs: []uint32{0}}))
+	if err == nil || !strings.Contains(err.Error(), "clients[1].scheme: peercred is for callers on a Unix socket, and listen names none") {
+		t.Errorf("without a socket: %v", err)
 	}
 }
 

@@ -2,6 +2,7 @@ package config
 
 import (
 	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 )
@@ -12,6 +13,7 @@ func (d *decoder) validate(c *Config) {
 	d.validateListeners(c)
 	d.validateClients(c)
 	d.validateExecutor(&c.Executor)
+	d.validateKept(c)
 	d.validateTLS(&c.TLS)
 	if bundles, _ := c.Policy.OPA["bundles"].(map[string]any); len(c.Policy.Paths) == 0 && len(bundles) == 0 && !d.failed("policy.paths") && !d.failed("policy.opa") {
 		d.complain("policy.paths", "must name at least one directory or bundle file, unless policy.opa has bundles")
@@ -90,36 +92,6 @@ func (d *decoder) validateListeners(c *Config) {
 	}
 }
 
-func (d *decoder) validateClients(c *Config) {
-	if len(c.Clients) == 0 && d.has("clients") && !d.failed("clients") {
-		d.complain("clients", "must list at least one client")
-	}
-	first := map[string]string{}
-	for i, client := range c.Clients {
-		key := indexed("clients", i)
-		one, list := d.has(key+".secret_file"), d.has(key+".secret_files")
-		switch {
-		case d.broken[key]: // not a mapping at all
-		case one && list:
-			d.complain(key+".secret_files", "secret_file is set too; use one of the two")
-		case d.has(key+".scheme") && d.failed(key+".scheme"): // another scheme needs other keys
-		case !one && !list:
-			d.complain(key+".secret_file", "is required")
-		case list && !d.failed(key+".secret_files") && (len(client.Secrets) < 1 || len(client.Secrets) > 2):
-			d.complain(key+".secret_files", "must list one file, or two during rotation")
-		}
-		d.unique(key+".roles", client.Roles)
-		if client.Name == "" {
-			continue
-		}
-		if other, ok := first[client.Name]; ok {
-			d.complain(key+".name", "the name %s is taken by %s on line %d", quote(client.Name), other, d.lines[other])
-			continue
-		}
-		first[client.Name] = key
-	}
-}
-
 func (d *decoder) validateExecutor(e *Executor) {
 	if e.Timeout > e.MaxTimeout && !d.failed("executor.timeout") && !d.failed("executor.max_timeout") {
 		key := "executor.timeout"
@@ -154,4 +126,33 @@ func (d *decoder) validateTLS(t *TLS) {
 	case t.ClientCAFile != "" && t.CertFile == "":
 		d.complain("tls.cert_file", "is required with client_ca_file")
 	}
+}
+
+// validateKept holds that what is kept of jobs has room for one of them.
+func (d *decoder) validateKept(c *Config) {
+	const streams = 2
+	if need := streams * c.Executor.MaxOutput; c.Retention.Bytes < need && !d.failed("retention.bytes") && !d.failed("executor.max_output") {
+		d.complain("retention.bytes", "must have room for the output of one job, which is %s (executor.max_output for each of two streams)", shortSize(need))
+	}
+	if file := c.Audit.CheckpointFile; file != "" && below(c.StateDir, file) {
+		d.complain("audit.checkpoint_file", "is in state_dir, and would be lost or rolled back together with the journal; keep it elsewhere")
+	}
+}
+
+// below reports whether name is in dir or below it, by the names and by what links
+// make of them.
+func below(dir, name string) bool {
+	within := func(dir, name string) bool {
+		rest, err := filepath.Rel(dir, name)
+		return err == nil && filepath.IsLocal(rest)
+	}
+	return within(dir, name) || within(realPath(dir), realPath(name))
+}
+
+// realPath follows links as far as the path exists.
+func realPath(name string) string {
+	if real, err := filepath.EvalSymlinks(name); err == nil || name == filepath.Dir(name) {
+		return real
+	}
+	return filepath.Join(realPath(filepath.Dir(name)), filepath.Base(name))
 }

@@ -8,16 +8,22 @@ import (
 	"os/user"
 	"path/filepath"
 	"slices"
-	"strings"
 
 	"golang.org/x/sys/unix"
 
 	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/gateway"
 	"github.com/sidegate/sidegate/internal/callback"
 	"github.com/sidegate/sidegate/internal/config"
 )
 
 var _ config.Check = CheckStart
+
+// Sandbox is what a host can hold commands with, in the words of /readyz.
+type Sandbox = gateway.Sandbox
+
+// SandboxOf says what an executor has found out about its host.
+func SandboxOf(r executor.Report) Sandbox { return gateway.SandboxOf(r) }
 
 // Inspect finds out what this host can hold the commands of a gateway with this configuration with. It starts some children, and changes nothing.
 func Inspect(c *config.Config) (executor.Report, error) { return executor.Inspect(runnerConfig(c)) }
@@ -32,9 +38,10 @@ func Check(ctx context.Context, c *config.Config, host executor.Report) []string
 		}
 	}
 	CheckStart(c, report)
-	report("executor.profile", profileProblem(c, host))
+	report("executor.profile", gateway.SandboxOf(host).Unavailable(c.Executor.Profile))
 	report("executor.shell", shellProblem(c.Executor))
 	report("state_dir", stateProblem(c.StateDir))
+	report("audit.checkpoint_file", checkpointProblem(c.Audit.CheckpointFile))
 	if _, err := observationOf(c.Policy); err != nil {
 		report("policy.observe_obligations", errors.Unwrap(err))
 	}
@@ -52,6 +59,7 @@ func CheckStart(c *config.Config, report func(key string, err error)) {
 		}
 	}
 	checkPlugins(c, report)
+	checkCallers(c, report)
 	for i, name := range append([]string{c.Executor.User}, c.Executor.Allow.RunAs...) {
 		key := "executor.user"
 		if i > 0 {
@@ -64,17 +72,6 @@ func CheckStart(c *config.Config, report func(key string, err error)) {
 	}
 }
 
-// profileProblem tells whether the host lacks something of the default profile's floor.
-func profileProblem(c *config.Config, host executor.Report) error {
-	for _, s := range host.Profiles {
-		if string(s.Profile) == c.Executor.Profile && !s.Available {
-			return fmt.Errorf("this host cannot enforce the profile %s, so every call that does not ask for another is refused: it lacks %s",
-				s.Profile, strings.Join(s.Missing, ", "))
-		}
-	}
-	return nil
-}
-
 // shellProblem tells whether mode shell would find no shell, or one for which the analysis is not made.
 func shellProblem(e config.Executor) error {
 	if !slices.Contains(e.Allow.Modes, "shell") {
@@ -85,6 +82,20 @@ func shellProblem(e config.Executor) error {
 	}
 	if filepath.Base(e.Shell) != "bash" {
 		return fmt.Errorf("%s is not bash: commands are analyzed as bash reads them, and another shell may run something else", e.Shell)
+	}
+	return nil
+}
+
+// checkpointProblem tells whether the file of checkpoints could not be made. A gateway starts all the same, and goes on trying:
+// the directory may be another host's, and come later.
+func checkpointProblem(file string) error {
+	if file == "" {
+		return nil
+	}
+	if info, err := os.Stat(filepath.Dir(file)); err != nil {
+		return toMend(err, "make the directory, or name another")
+	} else if !info.IsDir() {
+		return fmt.Errorf("%s is not a directory", filepath.Dir(file))
 	}
 	return nil
 }

@@ -9,17 +9,20 @@ import (
 	"net/http"
 	"path/filepath"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
 	"golang.org/x/sys/unix"
 
 	"github.com/sidegate/sidegate/gateway"
+	"github.com/sidegate/sidegate/internal/audit"
 	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/callback"
 	"github.com/sidegate/sidegate/internal/config"
 	"github.com/sidegate/sidegate/internal/egress"
 	"github.com/sidegate/sidegate/internal/journal"
+	"github.com/sidegate/sidegate/internal/metrics"
 	"github.com/sidegate/sidegate/policy"
 	"github.com/sidegate/sidegate/wasm"
 )
@@ -32,13 +35,20 @@ type Build struct{ Version, ReleaseDate string }
 
 // Daemon is a gateway that listens. Make one with New, then call Serve once.
 type Daemon struct {
-	log      *slog.Logger
-	journal  *journal.Journal
-	verifier *auth.Verifier
-	policy   *policy.Engine
-	plugins  *wasm.Host
-	gateway  *gateway.Gateway
-	delivery *callback.Deliverer
+	log          *slog.Logger
+	journal      *journal.Journal
+	verifier     *auth.Verifier
+	policy       *policy.Engine
+	plugins      *wasm.Host
+	gateway      *gateway.Gateway
+	delivery     *callback.Deliverer
+	auditKey     *audit.Key
+	metrics      *metrics.Metrics
+	watched      watched
+	maker        *audit.Maker
+	signing      atomic.Pointer[audit.Maker] // maker, once it is there: the journal asks for it from the start
+	recorded     atomic.Pointer[time.Time]   // when the policy was activated that the audit knows of
+	policyFailed time.Time                   // when the failure to load one was that was counted last
 
 	reloading    sync.Mutex     // held by the one reload that is going on; guards what follows
 	config       *config.Config // what is in force
@@ -52,7 +62,7 @@ type Daemon struct {
 }
 
 // New builds every part, brings the journal of an earlier process in order, and opens the listeners. The daemon keeps
-// what it opened until Serve returns. On an error everything is closed again.
+// what it opened until Serve returns. On an error everything is closed again; [ErrStopped] says that it was ctx that ended.
 func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger) (_ *Daemon, err error) {
 	if err := startProblems(c); err != nil {
 		return nil, err
@@ -60,10 +70,16 @@ func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger) (
 	d := &Daemon{log: log, config: c, retryEvery: retryEvery, most: 2*(c.Executor.Concurrency+c.Executor.Queue) + spareConnections}
 	defer func() {
 		if err != nil {
-			err = errors.Join(err, d.abandon())
+			err = startError(ctx, err, d.abandon())
 		}
 	}()
 	if err := d.openJournal(ctx, c); err != nil {
+		return nil, err
+	}
+	if d.metrics, err = d.newMetrics(c, build, log); err != nil {
+		return nil, err
+	}
+	if err := d.openAudit(c); err != nil {
 		return nil, err
 	}
 	if err := d.startPolicy(ctx, c); err != nil {
@@ -83,13 +99,21 @@ func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger) (
 		return nil, err
 	}
 	parts.Version, parts.ReleaseDate = build.Version, build.ReleaseDate
+	parts.Metrics, d.watched = counting(d.metrics), watched{parts.Queue, parts.Runner}
 	if d.gateway, err = gateway.New(parts); err != nil {
 		return nil, err
 	}
+	for _, note := range CommandNotes(c, parts.Runner.Report()) {
+		d.log.Warn(note)
+	}
 	// First the addresses, then the jobs of an earlier process: what cannot listen must not start commands either.
-	if err := d.listen(c); err != nil {
+	if err := d.listen(ctx, c); err != nil {
 		return nil, err
 	}
+	if err := d.startCheckpoints(ctx, c); err != nil {
+		return nil, err
+	}
+	d.record(ctx, audit.Leaf{Type: audit.Recovered, Version: build.Version, Activated: d.pluginsInForce()})
 	if err := d.gateway.Recover(ctx); err != nil {
 		return nil, err
 	}
@@ -120,7 +144,7 @@ func (d *Daemon) abandon() error {
 // openJournal opens the journal and restores what it knows of used nonces.
 func (d *Daemon) openJournal(ctx context.Context, c *config.Config) error {
 	var err error
-	if d.journal, err = journal.Open(ctx, journal.Config{Dir: c.StateDir, Logger: d.log, LowWater: lowWater(c)}); err != nil {
+	if d.journal, err = journal.Open(ctx, journal.Config{Dir: c.StateDir, Logger: d.log, LowWater: lowWater(c), Appended: d.appended}); err != nil {
 		return err
 	}
 	d.closers = append(d.closers, d.journal.Close)
@@ -132,14 +156,7 @@ func (d *Daemon) openJournal(ctx context.Context, c *config.Config) error {
 	for i, n := range used {
 		nonces[i] = auth.Nonce(n)
 	}
-	clients := make([]auth.Client, len(c.Clients))
-	for i, client := range c.Clients {
-		clients[i] = auth.Client{Name: client.Name, Roles: client.Roles, Labels: client.Labels}
-		for _, secret := range client.Secrets {
-			clients[i].Secrets = append(clients[i].Secrets, secret.Bytes())
-		}
-	}
-	d.verifier, err = auth.New(auth.Config{Clients: clients, Skew: c.Limits.Skew, Floor: floor, Used: nonces})
+	d.verifier, err = auth.New(auth.Config{Clients: clientsOf(c), Skew: c.Limits.Skew, Floor: floor, Used: nonces})
 	return err
 }
 
@@ -167,7 +184,7 @@ func (d *Daemon) startPolicy(ctx context.Context, c *config.Config) error {
 	}
 	engine, err := policy.New(ctx, policy.Config{
 		Paths: c.Policy.Paths, OPA: c.Policy.OPA, StateDir: c.StateDir, DialContext: guard.DialContext,
-		AllowRollback: c.Policy.AllowRollback, AllowBuiltins: c.Policy.AllowBuiltins, Logger: d.log,
+		AllowRollback: c.Policy.AllowRollback, AllowBuiltins: c.Policy.AllowBuiltins, Logger: d.log, OnChange: d.policyChanged,
 	})
 	if err != nil {
 		key, option := "policy", new(policy.OptionError)
@@ -186,27 +203,29 @@ func (d *Daemon) startPolicy(ctx context.Context, c *config.Config) error {
 	return nil
 }
 
-// listen opens the listeners of callers and of health checks.
-func (d *Daemon) listen(c *config.Config) error {
+// listen opens the listeners of callers and of health checks. TLS is for those that are on a network.
+func (d *Daemon) listen(ctx context.Context, c *config.Config) error {
 	secure, err := tlsConfig(c.TLS)
 	if err != nil {
 		return err
 	}
 	for _, address := range c.Listen {
 		server := newServer(d.gateway.Handler(), d.log)
-		server.TLSConfig = secure
-		if err := d.open(address, server); err != nil {
+		if !onSocket(address) {
+			server.TLSConfig = secure
+		}
+		if err := d.open(ctx, c, address, server); err != nil {
 			return err
 		}
 	}
 	if c.AdminListen != "" {
-		return d.open(c.AdminListen, newServer(d.gateway.AdminHandler(), d.log))
+		return d.open(ctx, c, c.AdminListen, newServer(d.gateway.AdminHandler(), d.log))
 	}
 	return nil
 }
 
-func (d *Daemon) open(address string, server *http.Server) error {
-	l, err := listen(address)
+func (d *Daemon) open(ctx context.Context, c *config.Config, address string, server *http.Server) error {
+	l, err := listen(ctx, c, address)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", address, err)
 	}

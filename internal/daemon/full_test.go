@@ -32,7 +32,11 @@ func TestFullDisk(t *testing.T) {
 	defer stop()
 
 	filler := filepath.Join(disk, "filler")
-	write(t, filler, strings.Repeat("x", 60<<20), 0o600)
+	var room unix.Statfs_t
+	if err := unix.Statfs(disk, &room); err != nil {
+		t.Fatal(err)
+	}
+	write(t, filler, strings.Repeat("x", int(room.Bavail)*int(room.Bsize)-(2<<20)), 0o600)
 	ran := filepath.Join(s.dir, "out", "ran")
 	order := map[string]string{"command": "touch " + ran}
 	nonce := auth.NewNonce()

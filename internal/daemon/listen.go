@@ -1,44 +1,39 @@
 package daemon
 
 import (
+	"context"
 	"crypto/tls"
 	"crypto/x509"
 	"errors"
 	"fmt"
-	"io/fs"
 	"net"
 	"net/netip"
 	"os"
 	"strings"
 	"syscall"
 
+	"github.com/sidegate/sidegate/gateway"
+	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/config"
 )
 
-// socketMode lets the gateway's group connect; who may call is decided by the signature.
-const socketMode = 0o660
-
-// listen opens one address of the configuration, host:port or unix:/path.
-func listen(address string) (net.Listener, error) {
-	path, isSocket := strings.CutPrefix(address, "unix:")
-	if !isSocket {
-		l, err := net.Listen(family(address), address)
-		if errors.Is(err, syscall.EADDRINUSE) {
-			return nil, fmt.Errorf("%w; is another gateway, or the Func Sidecar, still running?", err)
+// listen opens one address of the configuration, host:port or unix:/path. Connections on a Unix socket know their peers.
+func listen(ctx context.Context, c *config.Config, address string) (net.Listener, error) {
+	if path, ok := strings.CutPrefix(address, "unix:"); ok {
+		l, err := listenSocket(ctx, path, c.SocketMode, c.SocketGroup)
+		if err != nil {
+			return nil, err
 		}
-		return l, err
+		return auth.ListenPeers(gateway.Watchable(l)), nil
 	}
-	if err := removeStale(path); err != nil {
+	l, err := net.Listen(family(address), address)
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		return nil, fmt.Errorf("%w; is another gateway, or the Func Sidecar, still running?", err)
+	case err != nil:
 		return nil, err
 	}
-	l, err := net.Listen("unix", path)
-	if err != nil {
-		return nil, err
-	}
-	if err := os.Chmod(path, socketMode); err != nil {
-		return nil, errors.Join(err, l.Close())
-	}
-	return l, nil
+	return gateway.Watchable(l), nil
 }
 
 // family keeps an IPv4 address to IPv4: "tcp" would take 0.0.0.0 for every address of the host, IPv6 ones too.
@@ -51,27 +46,6 @@ func family(address string) string {
 		return "tcp6"
 	}
 	return "tcp"
-}
-
-// removeStale removes a socket that nobody listens on any more, as a killed process leaves it. Anything else at that path
-// is somebody's and stays.
-func removeStale(path string) error {
-	info, err := os.Lstat(path)
-	if errors.Is(err, fs.ErrNotExist) {
-		return nil
-	}
-	if err != nil {
-		return err
-	}
-	if info.Mode().Type() != fs.ModeSocket {
-		return fmt.Errorf("%s is there already and is not a socket", path)
-	}
-	if conn, err := net.Dial("unix", path); err == nil {
-		return errors.Join(fmt.Errorf("%s is in use by another process", path), conn.Close())
-	} else if !errors.Is(err, syscall.ECONNREFUSED) {
-		return err
-	}
-	return os.Remove(path)
 }
 
 // tlsConfig returns nil when TLS is not configured.

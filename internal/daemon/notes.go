@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/internal/config"
 	"github.com/sidegate/sidegate/wasm"
 )
@@ -47,6 +48,17 @@ func Notes(c *config.Config, now time.Time) []string {
 	for _, warning := range pluginSet(c).Warnings(callersOf(c)) {
 		note(warning.Key, "%s", warning.Message)
 	}
+	return notes
+}
+
+// CommandNotes says which clients the gateway's own commands could call as, where no control groups tell them from other processes of their user.
+func CommandNotes(c *config.Config, host executor.Report) (notes []string) {
+	if host.Groups.Available {
+		return nil
+	}
+	ownCommands(c, func(key, message string) {
+		notes = append(notes, fmt.Sprintf("%s: %s: %s", c.Position(key), key, message))
+	})
 	return notes
 }
 

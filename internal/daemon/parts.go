@@ -36,7 +36,7 @@ func (d *Daemon) parts(c *config.Config) (gateway.Config, error) {
 		return none, err
 	}
 	return gateway.Config{
-		Verifier: d.verifier, Analyzer: analyzer, Policy: d.policy, Runner: runner, Journal: d.journal, Queue: queue,
+		Verifier: d.verifier, Analyzer: analyzer, Policy: d.policy, Runner: runner, Journal: d.journal, Audit: d.auditKey, Queue: queue,
 		Bounds: boundsOf(c.Executor),
 		Limits: gateway.Limits{Body: c.Limits.Body, Rate: c.Limits.Rate, Burst: c.Limits.Burst},
 		Host:   hostOf(c.Host, runner.Profiles()),
@@ -64,6 +64,9 @@ func newRunner(c *config.Config, log *slog.Logger) (*executor.Runner, error) {
 // runnerConfig is what the configuration says of running commands. What the gateway lives on is kept from every command, whatever a policy grants.
 func runnerConfig(c *config.Config) executor.Config {
 	own := append(c.PrivateFiles(), c.StateDir)
+	if c.Audit.CheckpointFile != "" {
+		own = append(own, c.Audit.CheckpointFile)
+	}
 	if file, err := filepath.Abs(c.File()); err == nil {
 		own = append(own, file)
 	}
@@ -82,18 +85,27 @@ func (d *Daemon) startCallbacks(c *config.Config, parts *gateway.Config) error {
 	}
 	d.delivery, err = callback.New(callback.Config{
 		Store: outbox{d.journal}, Client: guard.Client(c.Callbacks.Timeout), Allowed: allowed.Allows, Transform: d.transformCallback,
-		Timeout: c.Callbacks.Timeout, Attempts: c.Callbacks.Attempts, MaxAge: c.Callbacks.MaxAge, Logger: d.log,
+		Timeout: c.Callbacks.Timeout, Attempts: c.Callbacks.Attempts, MaxAge: c.Callbacks.MaxAge,
+		PerDestination: c.Callbacks.PerDestination, Secrets: signedWith(c.Callbacks.Secret), Logger: d.log,
 	})
 	if err != nil {
 		return err
 	}
-	parts.Callbacks, parts.CallbackDue = allowed, d.delivery.Wake
+	parts.Callbacks, parts.CallbackDue, parts.RetryCallback = allowed, d.delivery.Wake, d.delivery.Retry
 	return nil
 }
 
 // transformCallback takes an attempt through the plugins. The delivery starts after the gateway has been made.
-func (d *Daemon) transformCallback(ctx context.Context, delivery callback.Delivery) (callback.Message, error) {
-	return d.gateway.TransformCallback(ctx, delivery)
+func (d *Daemon) transformCallback(ctx context.Context, delivery callback.Delivery, stored callback.Body) (callback.Message, error) {
+	return d.gateway.TransformCallback(ctx, delivery, stored)
+}
+
+// signedWith is what callbacks are signed with: nothing where no secret is configured.
+func signedWith(secret config.Secret) [][]byte {
+	if secret.IsZero() {
+		return nil
+	}
+	return [][]byte{secret.Bytes()}
 }
 
 // observation is observe mode, and nil where the policy is enforced. It is said loudly that it is on, and when it is over.

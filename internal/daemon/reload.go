@@ -9,6 +9,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/sidegate/sidegate/internal/audit"
 	"github.com/sidegate/sidegate/internal/config"
 )
 
@@ -26,6 +27,7 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	defer d.reloading.Unlock()
 	err := d.reload(ctx)
 	d.reloadFailed = err != nil
+	d.metrics.Reloaded(err == nil)
 	public := err
 	var set *setProblems
 	if errors.As(err, &set) {
@@ -56,6 +58,7 @@ func (d *Daemon) reload(ctx context.Context) error {
 		return err
 	}
 	plugins.Activate()
+	d.record(ctx, audit.Leaf{Type: audit.Reload, Activated: d.pluginsInForce()})
 	if late := needRestart(d.config, c); len(late) > 0 {
 		d.log.Warn("these parts of the configuration changed and need a restart", "parts", late)
 	}

@@ -3,12 +3,18 @@ package daemon
 import (
 	"context"
 	"errors"
+	"fmt"
 	"log/slog"
 	"net"
 	"net/http"
 	"time"
 
 	"golang.org/x/sync/errgroup"
+
+	"github.com/sidegate/sidegate/internal/audit"
+	"github.com/sidegate/sidegate/internal/auth"
+	"github.com/sidegate/sidegate/internal/config"
+	"github.com/sidegate/sidegate/internal/journal"
 )
 
 const (
@@ -17,20 +23,32 @@ const (
 	drainGrace = 20 * time.Second
 	// farewell is what callers get to take the last replies.
 	farewell = 5 * time.Second
-	// tidyEvery is how often expired nonces and old jobs are removed; keepJobs is how long an ended job can be read.
+	// tidyEvery is how often expired nonces and old jobs are removed.
 	tidyEvery = time.Minute
-	keepJobs  = 7 * 24 * time.Hour
 )
 
 func newServer(h http.Handler, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler:           h,
+		ConnContext:       auth.ConnContext,
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		// No ReadTimeout and no WriteTimeout: they would cut a long job. The gateway bounds the body and the reply.
 	}
+}
+
+// ErrStopped means that a gateway was told to stop while it started, and has closed all that it had opened. That is an orderly
+// end: whoever stops a service must not find it failed, however early he was.
+var ErrStopped = errors.New("stopped before it served")
+
+// startError is the error of a start that failed with err, after what was open has been closed.
+func startError(ctx context.Context, err, closing error) error {
+	if closing == nil && ctx.Err() != nil && errors.Is(err, ctx.Err()) {
+		return fmt.Errorf("%w: %w", ErrStopped, err)
+	}
+	return errors.Join(err, closing)
 }
 
 // Serve serves until ctx ends, then drains: no new work, a grace for what runs, the last replies, and the journal is
@@ -40,7 +58,8 @@ func (d *Daemon) Serve(ctx context.Context) error {
 	watching, stopWatching := context.WithCancel(ctx) // what is reloaded when the end has come is for nobody
 	var work errgroup.Group
 	work.Go(func() error { return d.delivery.Run(background) })
-	work.Go(func() error { d.tidy(background); return nil })
+	work.Go(func() error { d.tidy(background, d.config.Retention); return nil })
+	work.Go(func() error { return d.maker.Run(background) })
 	work.Go(func() error { d.watchFiles(watching); return nil })
 
 	broken := make(chan error, len(d.servers))
@@ -96,7 +115,7 @@ func (d *Daemon) drain() {
 }
 
 // tidy removes what is no longer needed, until ctx ends.
-func (d *Daemon) tidy(ctx context.Context) {
+func (d *Daemon) tidy(ctx context.Context, keep config.Retention) {
 	tick := time.NewTicker(tidyEvery)
 	defer tick.Stop()
 	for {
@@ -109,10 +128,20 @@ func (d *Daemon) tidy(ctx context.Context) {
 			if _, err := d.journal.PruneNonces(ctx, now); err != nil {
 				d.log.Warn("expired nonces could not be removed", "error", err)
 			}
-			if _, err := d.journal.PruneJobs(ctx, now.Add(-keepJobs)); err != nil {
-				d.log.Warn("old jobs could not be removed", "error", err)
-			}
+			d.prune(ctx, journal.Retention{EndedBefore: now.Add(-keep.Age), MaxBytes: keep.Bytes})
 		}
+	}
+}
+
+// prune forgets old jobs. The audit goes on knowing of them, and knows how many are gone.
+func (d *Daemon) prune(ctx context.Context, keep journal.Retention) {
+	gone, err := d.journal.Prune(ctx, keep)
+	if err != nil && ctx.Err() == nil {
+		d.log.Warn("old jobs could not be removed", "error", err)
+	}
+	if gone.Jobs > 0 {
+		d.log.Info("forgot old jobs, as retention says", "jobs", gone.Jobs, "bytes", gone.Bytes)
+		d.record(context.WithoutCancel(ctx), audit.Leaf{Type: audit.Pruned, Count: int64(gone.Jobs)})
 	}
 }
 

@@ -12,7 +12,7 @@ const (
 	idleTimeout       = 30 * time.Second
 	maxResponseHeader = 32 << 10
 	maxIdle           = 16
-	maxIdlePerHost    = 2
+	maxIdlePerHost    = 4
 )
 
 // Client returns an HTTP client that connects through the guard only. timeout

@@ -17,11 +17,12 @@ import (
 	"time"
 )
 
-// A fakeDNS answers the n-th question for IPv4 addresses with the n-th list,
-// the last one for ever, and has no IPv6 addresses. It needs no network.
+// A fakeDNS answers the n-th question for the addresses of a family with those of
+// it in the n-th list, the last one for ever. It needs no network.
 type fakeDNS struct {
 	answers [][]string
-	asked   atomic.Int32
+	asked   atomic.Int32 // for IPv4 addresses
+	asked6  atomic.Int32
 }
 
 func (f *fakeDNS) resolver() *net.Resolver {
@@ -54,22 +55,27 @@ func (f *fakeDNS) serve(conn net.Conn) {
 }
 
 func (f *fakeDNS) reply(query []byte) []byte {
-	const headerSize, typeA = 12, 1
+	const headerSize, typeA, typeAAAA = 12, 1, 28
 	end := headerSize
 	for query[end] != 0 {
 		end += int(query[end]) + 1
 	}
 	question := query[headerSize : end+5] // the name, its type and its class
-	var addresses []string
-	if binary.BigEndian.Uint16(question[len(question)-4:]) == typeA {
-		n := min(int(f.asked.Add(1)), len(f.answers)) - 1
-		addresses = f.answers[n]
+	asked, kind := &f.asked, binary.BigEndian.Uint16(question[len(question)-4:])
+	if kind == typeAAAA {
+		asked = &f.asked6
 	}
-	reply := append([]byte{query[0], query[1], 0x81, 0x80, 0, 1, 0, byte(len(addresses)), 0, 0, 0, 0}, question...)
-	for _, a := range addresses {
-		ip := netip.MustParseAddr(a).As4()
-		reply = append(reply, 0xc0, headerSize, 0, typeA, 0, 1, 0, 0, 0, 0, 0, 4)
-		reply = append(reply, ip[:]...)
+	var found [][]byte
+	for _, a := range f.answers[min(int(asked.Add(1)), len(f.answers))-1] {
+		addr := netip.MustParseAddr(a)
+		if kind == typeA && addr.Is4() || kind == typeAAAA && addr.Is6() {
+			found = append(found, addr.AsSlice())
+		}
+	}
+	reply := append([]byte{query[0], query[1], 0x81, 0x80, 0, 1, 0, byte(len(found)), 0, 0, 0, 0}, question...)
+	for _, ip := range found {
+		reply = append(reply, 0xc0, headerSize, 0, byte(kind), 0, 1, 0, 0, 0, 0, 0, byte(len(ip)))
+		reply = append(reply, ip...)
 	}
 	return reply
 }
@@ -128,15 +134,22 @@ func TestRebinding(t *testing.T) {
 func TestEveryAttemptIsChecked(t *testing.T) {
 	t.Parallel()
 	port, requests := receiver(t, func(http.ResponseWriter, *http.Request) {})
-	dns := &fakeDNS{answers: [][]string{{"169.254.169.254", "127.0.0.1"}, {"169.254.169.254", "224.0.0.1"}}}
+	dns := &fakeDNS{answers: [][]string{
+		{"169.254.169.254", "127.0.0.1", "fd00:ec2::254"},
+		{"169.254.169.254", "224.0.0.1"},
+		{"169.254.169.254", "fe80::a9fe:a9fe"},
+		{"::ffff:169.254.169.254", "fd00:ec2::254", "64:ff9b::a9fe:a9fe"},
+	}}
 	client := newGuard(t, Config{Resolver: dns.resolver()}).Client(time.Minute)
 
 	if _, err := get(t, client, "http://several.test.:"+port); err != nil || requests.Load() != 1 {
 		t.Errorf("with one good address: error %v, %d requests", err, requests.Load())
 	}
-	client.CloseIdleConnections()
-	if _, err := get(t, client, "http://several.test.:"+port); reason(t, err) == "" {
-		t.Error("without a good address the request succeeded")
+	for range dns.answers[1:] {
+		client.CloseIdleConnections()
+		if _, err := get(t, client, "http://several.test.:"+port); reason(t, err) == "" || requests.Load() != 1 {
+			t.Errorf("without a good address: error %v, %d requests", err, requests.Load())
+		}
 	}
 }
 

@@ -55,6 +55,10 @@ func (e *RefusedError) Error() string {
 	return fmt.Sprintf("egress: %v is refused: %s", e.Addr, e.Why)
 }
 
+// Refused returns true. It tells a refusal from other failures where this package
+// is not known.
+func (e *RefusedError) Refused() bool { return true }
+
 // New returns a Guard. It fails when a prefix of cfg.Deny is not valid, or
 // covers IPv4-mapped addresses only in part.
 func New(cfg Config) (*Guard, error) {

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"time"
 )
@@ -10,10 +11,12 @@ const maxIDLength = 128
 
 // Admission is what Admit commits for one signed request.
 type Admission struct {
-	Nonce Nonce
+	Nonce *Nonce // nil for a call that nobody can repeat: the connection says who made it
 	At    time.Time
-	Job   *NewJob // nil for a request that was refused: only its nonce is used up
+	Job   *NewJob // nil for a request that was refused: its nonce is used up, and its leaves are recorded
 	Begin bool    // the job starts at At, at once: Begin is part of the same commit
+
+	Leaves [][]byte // for the audit, in this order
 }
 
 // NewJob is a job as it was decided.
@@ -28,11 +31,15 @@ type NewJob struct {
 	AcceptedAt time.Time
 	Expires    time.Time // when it may no longer start; zero means never
 	Callback   string    // where to report its end; "" means nowhere
+
+	Labels map[string]string // up to 64, with names of 1 to 128 bytes and values of up to 1,024, all UTF-8
 }
 
 func (a Admission) check() error {
-	if err := a.Nonce.check(); err != nil {
-		return err
+	if a.Nonce != nil {
+		if err := a.Nonce.check(); err != nil {
+			return err
+		}
 	}
 	switch {
 	case a.Job == nil && a.Begin:
@@ -42,7 +49,7 @@ func (a Admission) check() error {
 	case a.Job.Client == "" || a.Job.AcceptedAt.IsZero() || a.Begin && a.At.IsZero():
 		return fmt.Errorf("%w: a job needs a client and its times", ErrInvalid)
 	}
-	return checkID(a.Job.ID)
+	return errors.Join(checkID(a.Job.ID), checkLabels(a.Job.Labels))
 }
 
 func checkID(id string) error {
@@ -59,13 +66,22 @@ func (j *Journal) Admit(ctx context.Context, a Admission) error {
 	if err := a.check(); err != nil {
 		return wrap("admit", err)
 	}
-	size := len(a.Nonce.Value)
-	if a.Job != nil {
-		size += len(a.Job.Command) + len(a.Job.Request) + len(a.Job.Spec)
+	leaves, err := newLeaves(a.Leaves...)
+	if err != nil {
+		return wrap("admit", err)
 	}
-	return j.writer.do(ctx, op{name: "admit", size: size, newWork: true, run: func(st *statements) error {
-		if err := a.Nonce.store(st); err != nil || a.Job == nil {
-			return err
+	size := 0
+	if a.Job != nil {
+		size += len(a.Job.Command) + len(a.Job.Request) + len(a.Job.Spec) + sizeOf(a.Job.Labels)
+	}
+	return j.writer.do(ctx, op{name: "admit", size: size, newWork: true, leaves: leaves, run: func(st *statements) error {
+		if a.Nonce != nil {
+			if err := a.Nonce.store(st); err != nil {
+				return err
+			}
+		}
+		if a.Job == nil {
+			return nil
 		}
 		return a.storeJob(st)
 	}})
@@ -76,12 +92,28 @@ func (a Admission) storeJob(st *statements) error {
 	if a.Begin {
 		status, started = Running, a.At
 	}
-	err := st.exec(st.insertJob, n.ID, n.Client, n.DecisionID, string(status), n.AcceptedAt.UnixMicro(), micros(n.Expires), micros(started),
+	r, err := st.change(st.insertJob, n.ID, n.Client, n.DecisionID, string(status), n.AcceptedAt.UnixMicro(), micros(n.Expires), micros(started),
 		n.Revision, n.Callback, n.Command, n.Request, n.Spec)
-	if isDuplicate(err) {
+	switch {
+	case isDuplicate(err):
 		return fmt.Errorf("%w: job %s", ErrExists, n.ID)
+	case err != nil:
+		return err
 	}
-	return err
+	st.counts.stored += int64(len(n.Command) + len(n.Request) + len(n.Spec))
+	if len(n.Labels) == 0 {
+		return nil
+	}
+	seq, err := r.LastInsertId()
+	if err != nil {
+		return err
+	}
+	for name, value := range n.Labels {
+		if err := st.exec(st.insertLabel, name, value, seq); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // Start is what Begin commits. Where DecisionID is not empty, the job was decided again since it was admitted: it runs under that decision, and its row
@@ -92,6 +124,8 @@ type Start struct {
 	DecisionID string
 	Revision   string
 	Spec       []byte
+
+	Leaf []byte // for the audit; nil for none
 }
 
 // Begin commits that an accepted job starts, and the decision under which it does: durability point B. Only after it returned nil may the job's process
@@ -100,12 +134,17 @@ func (j *Journal) Begin(ctx context.Context, s Start) error {
 	if s.At.IsZero() {
 		return wrap("begin", fmt.Errorf("%w: a job begins at some time", ErrInvalid))
 	}
-	return j.writer.do(ctx, op{name: "begin", size: len(s.Spec), run: func(st *statements) error {
-		seq, err := st.step(s.JobID, Running)
+	leaves, err := optionalLeaf(s.Leaf)
+	if err != nil {
+		return wrap("begin", err)
+	}
+	return j.writer.do(ctx, op{name: "begin", size: len(s.Spec), leaves: leaves, run: func(st *statements) error {
+		seq, spec, err := st.step(s.JobID, Running)
 		if err != nil {
 			return err
 		}
 		if s.DecisionID != "" {
+			st.counts.stored += int64(len(s.Spec)) - spec
 			if err := st.exec(st.redecideJob, s.DecisionID, s.Revision, s.Spec, seq); err != nil {
 				return err
 			}

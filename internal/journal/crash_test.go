@@ -5,23 +5,27 @@ import (
 	"bytes"
 	"context"
 	"crypto/md5"
+	"errors"
 	"fmt"
+	"io"
 	"maps"
 	"math/rand/v2"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"testing"
 
 	"go.uber.org/goleak"
+	"golang.org/x/mod/sumdb/tlog"
 )
 
-// crashDir is set in the process that TestKill9 starts and kills.
+// crashDir is set in the process that a test starts and ends roughly.
 const crashDir = "SIDEGATE_TEST_CRASH_DIR"
 
 func TestMain(m *testing.M) {
 	if dir := os.Getenv(crashDir); dir != "" {
-		if err := writeForEver(dir, os.Getenv(crashDir+"_ROUND")); err != nil {
+		if err := writeForEver(dir, os.Getenv(crashDir+"_ROUND"), os.Getenv(crashDir+"_SYNCHRONOUS")); err != nil {
 			fmt.Fprintln(os.Stderr, err)
 		}
 		os.Exit(1)
@@ -30,9 +34,11 @@ func TestMain(m *testing.M) {
 }
 
 // writeForEver takes jobs through their lives in several goroutines and prints each step once it is acknowledged.
-func writeForEver(dir, round string) error {
+func writeForEver(dir, round, synchronous string) error {
 	ctx := context.Background()
-	j, err := Open(ctx, testConfig(dir))
+	c := testConfig(dir)
+	c.synchronous = synchronous
+	j, err := Open(ctx, c)
 	if err != nil {
 		return err
 	}
@@ -40,7 +46,7 @@ func writeForEver(dir, round string) error {
 	for worker := range 8 {
 		go func() {
 			for i := 0; ; i++ {
-				if err := liveOneLife(ctx, j, fmt.Sprintf("%s-%d-%d", round, worker, i), i%2 == 0); err != nil {
+				if err := liveOneLife(ctx, j, fmt.Sprintf("%s-%d-%d", round, worker, i), i); err != nil {
 					failed <- err
 				}
 			}
@@ -49,33 +55,92 @@ func writeForEver(dir, round string) error {
 	return <-failed
 }
 
-// liveOneLife prints "STEP ID" with one write for each durability point; a pipe takes short writes whole.
-func liveOneLife(ctx context.Context, j *Journal, id string, atOnce bool) error {
+// liveOneLife prints "STEP ID" with one write for each durability point; a pipe takes short writes whole. Each commit has a leaf that says the same.
+func liveOneLife(ctx context.Context, j *Journal, id string, i int) error {
+	leaf := func(step string) []byte { return []byte(step + " " + id) }
 	a := admission(id)
-	a.Nonce.Value, a.Begin = crashNonce(id), atOnce
+	a.Nonce.Value, a.Begin, a.Leaves = crashNonce(id), i%2 == 0, [][]byte{leaf("A")}
+	if a.Begin {
+		a.Leaves = append(a.Leaves, leaf("B"))
+	}
 	if err := j.Admit(ctx, a); err != nil {
 		return err
 	}
 	fmt.Printf("A %s\n", id)
-	if !atOnce {
-		if err := j.Begin(ctx, Start{JobID: id, At: epoch}); err != nil {
+	if !a.Begin {
+		if err := j.Begin(ctx, Start{JobID: id, At: epoch, Leaf: leaf("B")}); err != nil {
 			return err
 		}
 	}
 	fmt.Printf("B %s\n", id)
-	if err := j.Finish(ctx, outcome(id)); err != nil {
+	o := outcome(id)
+	o.Leaf = func(Output) ([]byte, error) { return leaf("C"), nil }
+	if i%7 == 0 {
+		o.Stdout = Stream{Content: long{size: longOutput}, Bytes: longOutput}
+	}
+	if err := j.Finish(ctx, o); err != nil {
 		return err
 	}
 	fmt.Printf("C %s\n", id)
-	if err := j.Settle(ctx, Settlement{DeliveryID: "c-" + id, Attempt: 1, State: Delivered, StatusCode: 200, At: epoch}); err != nil {
+	if err := j.Settle(ctx, Settlement{DeliveryID: "c-" + id, Attempt: 1, State: Delivered, StatusCode: 200, At: epoch, Leaf: leaf("D")}); err != nil {
 		return err
 	}
 	fmt.Printf("D %s\n", id)
 	return nil
 }
 
+// longOutput is the size of an output that goes to a file.
+const longOutput = 2 * maxInline
+
 // crashNonce is the nonce of a job, known to both processes.
 func crashNonce(id string) [16]byte { return md5.Sum([]byte(id)) }
+
+// writing is a process that writes for ever.
+type writing struct {
+	cmd    *exec.Cmd
+	pipe   io.ReadCloser
+	stdout *bufio.Scanner
+	stderr bytes.Buffer
+	steps  int
+	last   map[string]byte // the last step of each job that it has acknowledged
+}
+
+func startWriting(t *testing.T, dir string, round int, synchronous string) *writing {
+	t.Helper()
+	w := &writing{cmd: exec.Command(os.Args[0]), last: make(map[string]byte)}
+	w.cmd.Env = append(os.Environ(), crashDir+"="+dir, fmt.Sprintf("%s_ROUND=%d", crashDir, round), crashDir+"_SYNCHRONOUS="+synchronous)
+	w.cmd.Stderr = &w.stderr
+	var err error
+	w.pipe, err = w.cmd.StdoutPipe()
+	must(t, errors.Join(err, w.cmd.Start()))
+	w.stdout = bufio.NewScanner(w.pipe)
+	return w
+}
+
+// read takes acknowledgements until there are n, or with 0 until there are no more.
+func (w *writing) read(t *testing.T, n int) {
+	t.Helper()
+	for (n == 0 || w.steps < n) && w.stdout.Scan() {
+		step, id, ok := strings.Cut(w.stdout.Text(), " ")
+		if !ok || len(step) != 1 {
+			t.Fatalf("the process said %q", w.stdout.Text())
+		}
+		w.last[id] = max(w.last[id], step[0])
+		w.steps++
+	}
+	if w.steps < n {
+		w.cmd.Wait()
+		t.Fatalf("the process ended by itself after %d steps: %s", w.steps, &w.stderr)
+	}
+}
+
+// kill ends the process and takes the rest of what it acknowledged before.
+func (w *writing) kill(t *testing.T) {
+	t.Helper()
+	must(t, w.cmd.Process.Kill())
+	w.read(t, 0)
+	w.cmd.Wait()
+}
 
 // TestKill9 kills a process in the middle of its writing, over and over on the same journal, and finds everything that it had acknowledged.
 func TestKill9(t *testing.T) {
@@ -85,94 +150,124 @@ func TestKill9(t *testing.T) {
 	for round := range 12 {
 		n := 1 + rand.IntN(150)
 		t.Logf("round %d is killed after %d steps", round, n)
-		last := writeAndKill(t, dir, round, n)
-		checkSurvivors(t, dir, last)
-		maps.Copy(all, last)
+		w := startWriting(t, dir, round, full)
+		w.read(t, n)
+		w.kill(t)
+		reportLost(t, dir, w.last)
+		maps.Copy(all, w.last)
 	}
-	checkSurvivors(t, dir, all)
-	j := openTest(t, dir)
-	var verdict string
-	must(t, j.readers.QueryRow("PRAGMA integrity_check").Scan(&verdict))
-	if verdict != "ok" {
-		t.Errorf("integrity check: %s", verdict)
-	}
+	reportLost(t, dir, all)
 }
 
-// writeAndKill runs writeForEver in a process of its own, kills it once it has acknowledged n steps, and returns the last step of each job that it
-// acknowledged before it died.
-func writeAndKill(t *testing.T, dir string, round, n int) map[string]byte {
+func reportLost(t *testing.T, dir string, last map[string]byte) {
 	t.Helper()
-	last := make(map[string]byte)
-	cmd := exec.Command(os.Args[0])
-	cmd.Env = append(os.Environ(), crashDir+"="+dir, fmt.Sprintf("%s_ROUND=%d", crashDir, round))
-	var stderr bytes.Buffer
-	cmd.Stderr = &stderr
-	stdout, err := cmd.StdoutPipe()
-	must(t, err)
-	must(t, cmd.Start())
-	lines := bufio.NewScanner(stdout)
-	seen := 0
-	for lines.Scan() {
-		step, id, ok := strings.Cut(lines.Text(), " ")
-		if !ok || len(step) != 1 {
-			t.Errorf("the child said %q", lines.Text())
-			break
-		}
-		last[id] = max(last[id], step[0])
-		if seen++; seen == n {
-			must(t, cmd.Process.Kill()) // SIGKILL; what is in the pipe was acknowledged before it
-		}
+	for _, what := range lost(t, dir, last) {
+		t.Error(what)
 	}
-	cmd.Wait()
-	if seen < n {
-		t.Fatalf("the child ended by itself after %d steps: %s", seen, &stderr)
-	}
-	return last
 }
 
-func checkSurvivors(t *testing.T, dir string, last map[string]byte) {
+// lost opens the journal after a crash, brings it in order as a starting gateway does, and returns what is not there of what was acknowledged.
+func lost(t *testing.T, dir string, last map[string]byte) (missing []string) {
 	t.Helper()
 	j, err := Open(t.Context(), testConfig(dir))
 	must(t, err)
 	defer func() { must(t, j.Close()) }()
-	_, stored, err := j.Nonces(t.Context())
+	var verdict string
+	if must(t, j.db.QueryRow("PRAGMA integrity_check").Scan(&verdict)); verdict != "ok" {
+		missing = append(missing, "integrity check: "+verdict)
+	}
+	if counted, is := stored(t, j); counted != is {
+		missing = append(missing, fmt.Sprintf("%d bytes are counted, and there are %d", counted, is))
+	}
+	_, nonces, err := j.Nonces(t.Context())
 	must(t, err)
-	used := make(map[[16]byte]bool, len(stored))
-	for _, n := range stored {
+	used := make(map[[16]byte]bool, len(nonces))
+	for _, n := range nonces {
 		used[n.Value] = true
 	}
+	leaves := rebuild(t, j)
 	for id, step := range last {
-		checkSurvivor(t, j, id, step)
 		if !used[crashNonce(id)] {
-			t.Errorf("the nonce of %s is forgotten", id)
+			missing = append(missing, "the nonce of "+id)
+		}
+		for s := byte('A'); s <= step; s++ {
+			if !leaves[fmt.Sprintf("%c %s", s, id)] {
+				missing = append(missing, fmt.Sprintf("the leaf of step %c of %s", s, id))
+			}
+		}
+		if what := lostOf(t, j, id, step); what != "" {
+			missing = append(missing, what)
 		}
 	}
 	running, err := j.Running(t.Context())
 	must(t, err)
-	for _, job := range running { // as a starting gateway does
-		must(t, j.Finish(t.Context(), Outcome{JobID: job.ID, Status: Interrupted, At: epoch, Callback: &Callback{DeliveryID: "c-" + job.ID, URL: "http://a/"}}))
+	for _, job := range running {
+		must(t, j.Finish(t.Context(), Outcome{
+			JobID: job.ID, Status: Interrupted, At: epoch, Callback: &Callback{DeliveryID: "c-" + job.ID, Destination: "a", URL: "http://a/"},
+			Leaf: func(Output) ([]byte, error) { return []byte("interrupted " + job.ID), nil },
+		}))
 	}
+	slices.Sort(missing)
+	return missing
 }
 
-func checkSurvivor(t *testing.T, j *Journal, id string, step byte) {
+// rebuild reads the whole audit, makes sure that its hashes are those of its leaves, and returns the leaves.
+func rebuild(t *testing.T, j *Journal) map[string]bool {
+	t.Helper()
+	log, err := j.AuditLog(t.Context())
+	must(t, err)
+	leaves := make(map[string]bool)
+	var edge tree
+	var hashes []byte
+	for l, err := range log.Leaves() {
+		must(t, err)
+		if l.Seq != edge.size {
+			t.Fatalf("leaf %d stands where %d should", l.Seq, edge.size)
+		}
+		hashes = edge.add(tlog.RecordHash(l.Data), hashes)
+		leaves[string(l.Data)] = true
+	}
+	for h, err := range log.Hashes() {
+		must(t, err)
+		if len(hashes) < tlog.HashSize || !bytes.Equal(h.Hash, hashes[:tlog.HashSize]) {
+			t.Fatalf("hash %d is not that of its leaves", h.Index)
+		}
+		hashes = hashes[tlog.HashSize:]
+	}
+	if len(hashes) > 0 {
+		t.Fatalf("%d hashes are missing", len(hashes)/tlog.HashSize)
+	}
+	return leaves
+}
+
+// lostOf says what is missing of a job whose step was acknowledged, or "".
+func lostOf(t *testing.T, j *Journal, id string, step byte) string {
 	t.Helper()
 	job, err := j.Job(t.Context(), id)
+	switch {
+	case errors.Is(err, ErrNotFound):
+		return fmt.Sprintf("job %s of step %c", id, step)
+	case err != nil:
+		t.Fatal(err)
+	case step >= 'B' && job.StartedAt.IsZero():
+		return fmt.Sprintf("%s was begun, and is %s", id, job.Status)
+	case step < 'C':
+		return ""
+	case job.Status != Exited:
+		return fmt.Sprintf("%s was finished, and is %s", id, job.Status)
+	}
+	stdout, err := j.OpenOutput(t.Context(), id, Stdout)
 	if err != nil {
-		t.Errorf("acknowledged step %c of %s: %v", step, id, err)
-		return
+		return fmt.Sprintf("the output of %s: %v", id, err)
 	}
-	if step >= 'B' && job.StartedAt.IsZero() {
-		t.Errorf("%s was begun, and is %s", id, job.Status)
-	}
-	if step < 'C' {
-		return
-	}
-	o, err := j.Output(t.Context(), id)
-	if job.Status != Exited || err != nil || !bytes.Equal(o.Stdout.Data, outcome(id).Stdout.Data) {
-		t.Errorf("%s was finished, and is %s with output %q, %v", id, job.Status, o.Stdout.Data, err)
+	defer stdout.Close()
+	if text, err := stdout.ReadAll(); err != nil || string(text) != "out of "+id && len(text) != longOutput {
+		return fmt.Sprintf("the output of %s: %d bytes, %v", id, len(text), err)
 	}
 	ds, err := j.Deliveries(t.Context(), DeliveryFilter{JobID: id})
-	if err != nil || len(ds) != 1 || step == 'D' && ds[0].State != Delivered {
-		t.Errorf("%s was finished (%c), and its deliveries are %+v, %v", id, step, ds, err)
+	must(t, err)
+	if len(ds) != 1 || step == 'D' && ds[0].State != Delivered {
+		return fmt.Sprintf("%s was finished (%c), and its deliveries are %+v", id, step, ds)
 	}
+	return ""
 }

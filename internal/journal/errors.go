@@ -18,6 +18,9 @@ var (
 	ErrCorrupt = errors.New("the journal is damaged")
 )
 
+// ErrOlderSchema says that the journal must be brought forward before it can be read. Open does that; OpenReadOnly does not.
+var ErrOlderSchema = errors.New("the journal was written by an older version")
+
 // What operations are refused with. Nothing of a refused operation is stored.
 var (
 	// ErrNonceUsed says that this nonce was used before, by anyone.
@@ -34,6 +37,8 @@ var (
 	ErrState = errors.New("not allowed in this state")
 	// ErrInvalid says that the caller's value is incomplete or out of bounds.
 	ErrInvalid = errors.New("invalid value")
+	// ErrContent says that an output or a message could not be read while it was stored.
+	ErrContent = errors.New("what is to be stored cannot be read")
 	// ErrClosed says that Close was called.
 	ErrClosed = errors.New("the journal is closed")
 )

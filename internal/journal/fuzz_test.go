@@ -59,7 +59,8 @@ func FuzzDamagedFile(f *testing.F) {
 		j.Running(t.Context())
 		j.Waiting(t.Context())
 		j.Jobs(t.Context(), Filter{})
-		j.Due(t.Context(), epoch, 10)
+		j.Destinations(t.Context(), "", 10)
+		j.Due(t.Context(), receiver, epoch, 10)
 		if err := j.Admit(t.Context(), admission("b")); err == nil {
 			if job, err := j.Job(t.Context(), "b"); err != nil || job.ID != "b" {
 				t.Errorf("acknowledged, and read as %+v, %v", job, err)

@@ -2,6 +2,7 @@ package journal
 
 import (
 	"context"
+	"database/sql"
 	"encoding/binary"
 	"errors"
 	"fmt"
@@ -14,11 +15,14 @@ import (
 // epoch is the time at which most tests happen.
 var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
+// receiver is where most callbacks go.
+const receiver = "http://127.0.0.1:8088"
+
 // nonces makes every test nonce a different one.
 var nonces atomic.Uint64
 
 func testConfig(dir string) Config {
-	return Config{Dir: dir, Logger: slog.New(slog.DiscardHandler), LowWater: -1}
+	return Config{Dir: dir, Logger: slog.New(slog.DiscardHandler), LowWater: -1, Ballast: -1}
 }
 
 // openTest opens a journal that is closed with the test.
@@ -48,10 +52,16 @@ func newNonce(signed time.Time) Nonce {
 	return n
 }
 
+// freshNonce is newNonce for an admission.
+func freshNonce(signed time.Time) *Nonce {
+	n := newNonce(signed)
+	return &n
+}
+
 // admission returns one for a job with this ID and a realistic size.
 func admission(id string) Admission {
 	return Admission{
-		Nonce: newNonce(epoch),
+		Nonce: freshNonce(epoch),
 		At:    epoch.Add(time.Second),
 		Job: &NewJob{
 			ID: id, Client: "func", DecisionID: "d-" + id, Command: "df -h /",
@@ -65,9 +75,9 @@ func admission(id string) Admission {
 func outcome(id string) Outcome {
 	return Outcome{
 		JobID: id, Status: Exited, ExitCode: 3, At: epoch.Add(2 * time.Second), Duration: 1500 * time.Microsecond,
-		Stdout: Stream{Data: []byte("out of " + id), Bytes: 1 << 20, Truncated: true}, Stderr: Stream{Data: []byte("err"), Bytes: 3},
+		Stdout: Stream{Content: Bytes("out of " + id), Bytes: 1 << 20, Truncated: true}, Stderr: Stream{Content: Bytes("err"), Bytes: 3},
 		Result:   []byte(`{"enforced":[]}`),
-		Callback: &Callback{DeliveryID: "c-" + id, URL: "http://127.0.0.1:8088/done", Body: []byte(`{"kwargs":{}}`)},
+		Callback: &Callback{DeliveryID: "c-" + id, Destination: receiver, URL: receiver + "/done", Body: Bytes(`{"kwargs":{}}`)},
 	}
 }
 
@@ -87,6 +97,24 @@ func inState(tb testing.TB, j *Journal, s Status) string {
 	o.Status = s
 	must(tb, j.Finish(tb.Context(), o))
 	return id
+}
+
+// read returns a stored output.
+func read(tb testing.TB, r *Reader, id string, s StreamName) string {
+	tb.Helper()
+	return readAll(tb)(r.OpenOutput(tb.Context(), id, s))
+}
+
+// readAll reads what was opened, and closes it.
+func readAll(tb testing.TB) func(*Content, error) string {
+	tb.Helper()
+	return func(c *Content, err error) string {
+		tb.Helper()
+		must(tb, err)
+		text, err := c.ReadAll()
+		must(tb, errors.Join(err, c.Close(), c.Close()))
+		return string(text)
+	}
 }
 
 func must(tb testing.TB, err error) {
@@ -124,3 +152,5 @@ func hold(tb testing.TB, j *Journal) (release func()) {
 		must(tb, <-ended)
 	}
 }
+
+func sqlText(s string) sql.NullString { return sql.NullString{String: s, Valid: true} }

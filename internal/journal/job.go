@@ -6,7 +6,6 @@ import (
 	"database/sql"
 	"errors"
 	"fmt"
-	"strings"
 	"time"
 )
 
@@ -59,26 +58,34 @@ type Job struct {
 	Result    []byte
 }
 
-// Output is what is kept of a job's output.
+// Output describes the output of a job that has ended. OpenOutput reads it.
 type Output struct {
-	Stdout, Stderr Stream
+	Stdout, Stderr StoredStream
+}
+
+// StoredStream is what is stored of one output stream.
+type StoredStream struct {
+	Bytes     int64             // how many the command wrote
+	Size      int64             // how many are stored
+	Truncated bool              // not all that it wrote
+	SHA256    [sha256.Size]byte // of what is stored
 }
 
 const (
-	jobColumns = `seq, id, client, decision_id, status, accepted_at, expires, started_at, ended_at, exit_code, signal, reason, duration,
-		revision, callback, command, `
+	jobColumns = `job.seq, id, client, decision_id, status, accepted_at, expires, started_at, ended_at, exit_code, signal, reason, duration,
+		revision, callback, command, (SELECT json_group_object(name, value) FROM job_label WHERE job_label.job = job.seq), `
 	withPayload    = "request, spec, result"
 	withoutPayload = "NULL, NULL, NULL"
 )
 
 // Running returns the jobs that may have a process, in order of arrival: at start, those that a crash interrupted.
-func (j *Journal) Running(ctx context.Context) ([]Job, error) { return j.inStatus(ctx, Running) }
+func (r *Reader) Running(ctx context.Context) ([]Job, error) { return r.inStatus(ctx, Running) }
 
 // Waiting returns the jobs that were accepted and have not started, in order of arrival.
-func (j *Journal) Waiting(ctx context.Context) ([]Job, error) { return j.inStatus(ctx, Accepted) }
+func (r *Reader) Waiting(ctx context.Context) ([]Job, error) { return r.inStatus(ctx, Accepted) }
 
-func (j *Journal) inStatus(ctx context.Context, s Status) ([]Job, error) {
-	rows, err := j.readers.QueryContext(ctx, "SELECT "+jobColumns+withPayload+" FROM job WHERE status = ? ORDER BY seq", string(s))
+func (r *Reader) inStatus(ctx context.Context, s Status) ([]Job, error) {
+	rows, err := r.db.QueryContext(ctx, "SELECT "+jobColumns+withPayload+" FROM job WHERE status = ? ORDER BY seq", string(s))
 	if err != nil {
 		return nil, wrap("jobs", err)
 	}
@@ -87,45 +94,22 @@ func (j *Journal) inStatus(ctx context.Context, s Status) ([]Job, error) {
 }
 
 // Job returns one job, or ErrNotFound.
-func (j *Journal) Job(ctx context.Context, id string) (Job, error) {
-	job, err := scanJob(j.readers.QueryRowContext(ctx, "SELECT "+jobColumns+withPayload+" FROM job WHERE id = ?", id))
+func (r *Reader) Job(ctx context.Context, id string) (Job, error) {
+	job, err := scanJob(r.db.QueryRowContext(ctx, "SELECT "+jobColumns+withPayload+" FROM job WHERE id = ?", id))
 	return job, wrap("job", notFound(err, "job "+id))
 }
 
-// Filter selects jobs. Its zero value selects the newest hundred.
-type Filter struct {
-	Status Status // "" means any
-	Client string // "" means any
-	Before int64  // only jobs whose Seq is smaller, which is how to ask for the next page; 0 means from the newest
-	Limit  int    // 0 means 100; at most 1000 are returned
-}
-
-// Jobs lists jobs, newest first, without Request, Spec and Result.
-func (j *Journal) Jobs(ctx context.Context, f Filter) ([]Job, error) {
-	var s selection
-	s.add(f.Status != "", "status = ?", string(f.Status))
-	s.add(f.Client != "", "client = ?", f.Client)
-	s.add(f.Before != 0, "seq < ?", f.Before)
-	rows, err := j.readers.QueryContext(ctx,
-		"SELECT "+jobColumns+withoutPayload+" FROM job"+s.where()+" ORDER BY seq DESC LIMIT ?", append(s.args, pageSize(f.Limit))...)
-	if err != nil {
-		return nil, wrap("jobs", err)
-	}
-	jobs, err := collect(rows, scanJob)
-	return jobs, wrap("jobs", err)
-}
-
-// Output returns the output of a job that has ended. It answers ErrNotFound for any other, and ErrCorrupt if the bytes are not those that were stored.
-func (j *Journal) Output(ctx context.Context, id string) (Output, error) {
-	row := j.readers.QueryRowContext(ctx, `SELECT stdout_bytes, stdout_truncated, stdout_sha256, stdout, stderr_bytes, stderr_truncated, stderr_sha256, stderr
-		FROM output JOIN job ON job.seq = output.job WHERE job.id = ?`, id)
+// Output describes the output of a job that has ended. It answers ErrNotFound for any other.
+func (r *Reader) Output(ctx context.Context, id string) (Output, error) {
+	row := r.db.QueryRowContext(ctx, `SELECT stdout_bytes, stdout_truncated, stdout_sha256, coalesce(stdout_size, length(stdout), 0),
+		stderr_bytes, stderr_truncated, stderr_sha256, coalesce(stderr_size, length(stderr), 0) FROM output JOIN job ON job.seq = output.job WHERE job.id = ?`, id)
 	var (
 		o              Output
 		stdout, stderr []byte
 	)
-	err := row.Scan(&o.Stdout.Bytes, &o.Stdout.Truncated, &stdout, &o.Stdout.Data, &o.Stderr.Bytes, &o.Stderr.Truncated, &stderr, &o.Stderr.Data)
-	if err == nil {
-		err = errors.Join(o.Stdout.verify(stdout), o.Stderr.verify(stderr))
+	err := row.Scan(&o.Stdout.Bytes, &o.Stdout.Truncated, &stdout, &o.Stdout.Size, &o.Stderr.Bytes, &o.Stderr.Truncated, &stderr, &o.Stderr.Size)
+	if err == nil && (copy(o.Stdout.SHA256[:], stdout) != sha256.Size || copy(o.Stderr.SHA256[:], stderr) != sha256.Size) {
+		err = fmt.Errorf("%w: a digest is cut off", ErrCorrupt)
 	}
 	if err != nil {
 		return Output{}, wrap("output", notFound(err, "the output of job "+id))
@@ -133,29 +117,22 @@ func (j *Journal) Output(ctx context.Context, id string) (Output, error) {
 	return o, nil
 }
 
-// verify compares the stored digest with the bytes.
-func (s *Stream) verify(stored []byte) error {
-	s.SHA256 = sha256.Sum256(s.Data)
-	if string(stored) != string(s.SHA256[:]) {
-		return fmt.Errorf("%w: a stored output does not match its digest", ErrCorrupt)
-	}
-	return nil
-}
-
 func scanJob(row scanner) (Job, error) {
 	var (
 		j                                 Job
 		accepted, expires, started, ended nullTime
 		duration                          int64
+		labels                            string
 	)
 	err := row.Scan(&j.Seq, &j.ID, &j.Client, &j.DecisionID, &j.Status, &accepted, &expires, &started, &ended, &j.ExitCode, &j.Signal, &j.Reason,
-		&duration, &j.Revision, &j.Callback, &j.Command, &j.Request, &j.Spec, &j.Result)
+		&duration, &j.Revision, &j.Callback, &j.Command, &labels, &j.Request, &j.Spec, &j.Result)
 	if err != nil {
 		return Job{}, err
 	}
 	j.AcceptedAt, j.Expires, j.StartedAt, j.EndedAt = accepted.Time, expires.Time, started.Time, ended.Time
 	j.Duration = time.Duration(duration) * time.Microsecond
-	return j, nil
+	j.Labels, err = parseLabels(labels)
+	return j, err
 }
 
 // scanner is what *sql.Row and *sql.Rows share.
@@ -173,34 +150,6 @@ func collect[T any](rows *sql.Rows, scan func(scanner) (T, error)) ([]T, error) 
 		all = append(all, v)
 	}
 	return all, rows.Err()
-}
-
-// selection builds a WHERE clause from constant conditions and their arguments.
-type selection struct {
-	conditions []string
-	args       []any
-}
-
-func (s *selection) add(wanted bool, condition string, arg any) {
-	if wanted {
-		s.conditions = append(s.conditions, condition)
-		s.args = append(s.args, arg)
-	}
-}
-
-func (s *selection) where() string {
-	if len(s.conditions) == 0 {
-		return ""
-	}
-	return " WHERE " + strings.Join(s.conditions, " AND ")
-}
-
-// pageSize applies the default and the bound of a listing.
-func pageSize(limit int) int {
-	if limit <= 0 {
-		return 100
-	}
-	return min(limit, 1000)
 }
 
 // notFound turns a missing row into ErrNotFound.

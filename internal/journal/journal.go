@@ -1,12 +1,13 @@
 package journal
 
 import (
+	"cmp"
 	"context"
-	"database/sql"
 	"errors"
 	"log/slog"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 )
 
@@ -26,11 +27,18 @@ type Config struct {
 	// LowWater is the number of free bytes below which Admit answers ErrNoSpace: 0 means DefaultLowWater, a negative number that nothing is checked.
 	// Room that PruneJobs made inside the journal's file counts as free as long as the disk has 24 MiB, or LowWater if that is less, for its WAL.
 	LowWater int64
+	// Ballast is the size in bytes of a file that only takes room, to be given up when the disk is full, so that jobs can still end: 0 means DefaultBallast,
+	// or half of LowWater if that is less; a negative number means none. New work needs LowWater beside it.
+	Ballast int64
+	// Appended is called after each commit that has added leaves to the audit, by the goroutine that all commits wait for. nil means that nobody asks.
+	Appended func(leaves int)
 	// Free returns the bytes that an unprivileged process may still write to dir's file system; nil means statfs(2).
 	Free func(dir string) (int64, error)
 
 	// patience is how long Open waits for a lock that somebody holds: 0 means lockPatience, a negative number that it is tried once.
 	patience time.Duration
+	// synchronous is SQLite's pragma of that name: "" means FULL. Everything else loses what was acknowledged, which a test shows.
+	synchronous string
 }
 
 // Journal is an open journal. All its methods are safe for concurrent use.
@@ -38,20 +46,28 @@ type Config struct {
 // A context given to a method that writes is honoured until the operation is in the writer's queue. From then on the method waits for the writer's
 // answer even if the context ends, so that a caller always learns whether its operation was committed: an error of the context means that it was not.
 type Journal struct {
-	dir      string
+	*Reader
 	log      *slog.Logger
 	lowWater int64
+	ballast  *ballast
 	free     func(dir string) (int64, error)
 	patience time.Duration
 
-	lock    *os.File
-	readers *sql.DB
-	writer  *writer
+	ballastSize int64
+	synchronous string
+	appended    func(leaves int)
+
+	lock   *os.File
+	spool  *spool
+	writer *writer
+
+	sweeping  sync.WaitGroup
+	stopSweep context.CancelFunc
 }
 
 // Open opens the journal in c.Dir, creating it or bringing its schema forward as needed. It holds an exclusive lock on the directory until Close, so
-// that two gateways cannot share one; a lock that is held is waited for some seconds. It answers ErrInUse, ErrNewerSchema or ErrCorrupt, and in these cases leaves the file as it is. ctx bounds the
-// opening only.
+// that two gateways cannot share one; a lock that is held is waited for some seconds. It answers ErrInUse, ErrNewerSchema or ErrCorrupt, and in these
+// cases leaves the file as it is. ctx bounds the opening only.
 func Open(ctx context.Context, c Config) (*Journal, error) {
 	j, err := newJournal(c)
 	if err != nil {
@@ -61,6 +77,7 @@ func Open(ctx context.Context, c Config) (*Journal, error) {
 		return nil, wrap("open", errors.Join(err, j.release()))
 	}
 	go j.writer.loop()
+	j.startSweep()
 	return j, nil
 }
 
@@ -79,13 +96,28 @@ func newJournal(c Config) (*Journal, error) {
 	if c.LowWater == 0 {
 		c.LowWater = DefaultLowWater
 	}
+	switch {
+	case c.Ballast < 0:
+		c.Ballast = 0
+	case c.Ballast == 0 && c.LowWater > 0:
+		c.Ballast = min(DefaultBallast, c.LowWater/2)
+	case c.Ballast == 0:
+		c.Ballast = DefaultBallast
+	}
 	if c.patience == 0 {
 		c.patience = lockPatience
+	}
+	c.synchronous = cmp.Or(c.synchronous, full)
+	if c.Appended == nil {
+		c.Appended = func(int) {}
 	}
 	if c.Free == nil {
 		c.Free = freeBytes
 	}
-	return &Journal{dir: dir, log: c.Logger, lowWater: c.LowWater, free: c.Free, patience: c.patience}, nil
+	return &Journal{
+		Reader: &Reader{dir: dir}, log: c.Logger, lowWater: c.LowWater, free: c.Free, patience: c.patience,
+		ballastSize: c.Ballast, synchronous: c.synchronous, appended: c.Appended,
+	}, nil
 }
 
 // open takes the lock, looks at the file without changing it, and only then opens it for writing.
@@ -104,10 +136,19 @@ func (j *Journal) open(ctx context.Context) error {
 	if err := inspect(ctx, path); err != nil {
 		return err
 	}
-	if j.writer, err = openWriter(ctx, path, j.log, j.checkSpace); err != nil {
+	if j.spool, err = openSpool(j.dir, j.log); err != nil {
 		return err
 	}
-	j.readers, err = openReaders(ctx, path)
+	if j.ballast, err = openBallast(j.dir, j.ballastSize); err != nil {
+		return err
+	}
+	if j.writer, err = openWriter(ctx, path, j); err != nil {
+		return err
+	}
+	if err := j.checkSpace(j.writer.st.reusableBytes); err != nil {
+		j.log.Warn("new work is refused until there is room for it", "error", err)
+	}
+	j.db, err = openReaders(ctx, readerDSN(path))
 	return err
 }
 
@@ -117,6 +158,8 @@ func (j *Journal) Close() error {
 	if !j.writer.stop() {
 		return nil
 	}
+	j.stopSweep()
+	j.sweeping.Wait()
 	return wrap("close", j.release())
 }
 
@@ -124,11 +167,15 @@ func (j *Journal) Close() error {
 // connection brings the WAL back into the main file.
 func (j *Journal) release() error {
 	var errs []error
-	if j.readers != nil {
-		errs = append(errs, j.readers.Close())
-	}
+	errs = append(errs, j.Reader.Close())
 	if j.writer != nil {
 		errs = append(errs, j.writer.close())
+	}
+	if j.spool != nil {
+		errs = append(errs, j.spool.close())
+	}
+	if j.ballast != nil {
+		errs = append(errs, j.ballast.close())
 	}
 	if j.lock != nil {
 		errs = append(errs, j.lock.Close())

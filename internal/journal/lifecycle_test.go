@@ -99,6 +99,7 @@ func TestInvalidValues(t *testing.T) {
 		"more kept than came":   func(o *Outcome) { o.Stderr.Bytes = 2 },
 		"a callback to nowhere": func(o *Outcome) { o.Callback.URL = "" },
 		"a callback without ID": func(o *Outcome) { o.Callback.DeliveryID = "" },
+		"a callback for nobody": func(o *Outcome) { o.Callback.Destination = "" },
 	}
 	id := inState(t, j, Running)
 	for name, spoil := range outcomes {
@@ -121,7 +122,7 @@ func TestJobRoundTrip(t *testing.T) {
 		a, o := admission("a"), outcome("a")
 		a.Begin = begin
 		a.Job.Command = "printf '\x01\xff中文'"
-		o.Stdout.Data = []byte{0, 0xff, '\n', 0}
+		o.Stdout.Content = Bytes{0, 0xff, '\n', 0}
 		o.Signal, o.Reason = "SIGTERM", "a reason"
 		must(t, j.Admit(t.Context(), a))
 
@@ -143,9 +144,12 @@ func TestJobRoundTrip(t *testing.T) {
 
 		got, err := j.Output(t.Context(), "a")
 		must(t, err)
-		o.Stdout.SHA256, o.Stderr.SHA256 = sha256.Sum256(o.Stdout.Data), sha256.Sum256(o.Stderr.Data)
-		if !reflect.DeepEqual(got, Output{Stdout: o.Stdout, Stderr: o.Stderr}) {
+		wanted := Output{StoredStream{1 << 20, 4, true, sha256.Sum256([]byte("\x00\xff\n\x00"))}, StoredStream{3, 3, false, sha256.Sum256([]byte("err"))}}
+		if got != wanted {
 			t.Errorf("output is %+v", got)
+		}
+		if read(t, j.Reader, "a", Stdout) != "\x00\xff\n\x00" || read(t, j.Reader, "a", Stderr) != "err" {
+			t.Error("another output is read than was stored")
 		}
 	}
 }
@@ -163,13 +167,13 @@ func checkJob(t *testing.T, j *Journal, want Job) {
 func TestSparseJob(t *testing.T) {
 	t.Parallel()
 	j := openTest(t, t.TempDir())
-	a := Admission{Nonce: newNonce(epoch), Job: &NewJob{ID: "a", Client: "func", AcceptedAt: epoch}}
+	a := Admission{Nonce: freshNonce(epoch), Job: &NewJob{ID: "a", Client: "func", AcceptedAt: epoch}}
 	must(t, j.Admit(t.Context(), a))
 	must(t, j.Finish(t.Context(), Outcome{JobID: "a", Status: Failed, At: epoch}))
 	checkJob(t, j, Job{NewJob: *a.Job, Seq: 1, Status: Failed, EndedAt: epoch})
 	o, err := j.Output(t.Context(), "a")
 	must(t, err)
-	if o.Stdout.Data != nil || o.Stdout.SHA256 != sha256.Sum256(nil) {
+	if empty := (StoredStream{SHA256: sha256.Sum256(nil)}); o.Stdout != empty || o.Stderr != empty || read(t, j.Reader, "a", Stderr) != "" {
 		t.Errorf("output is %+v", o)
 	}
 }
@@ -253,8 +257,8 @@ func TestJobs(t *testing.T) {
 		{"next page", Filter{Limit: 3, Before: 28}, "26 25 24"},
 		{"last page", Filter{Before: 3}, "01 00"},
 		{"by client", Filter{Client: "odd", Limit: 2}, "29 27"},
-		{"by status", Filter{Status: Accepted, Limit: 2}, "19 18"},
-		{"by both", Filter{Status: Accepted, Client: "even", Before: 10}, "08 06 04 02 00"},
+		{"by status", Filter{Statuses: []Status{Accepted}, Limit: 2}, "19 18"},
+		{"by both", Filter{Statuses: []Status{Accepted}, Client: "even", Before: 10}, "08 06 04 02 00"},
 		{"none", Filter{Client: "even' OR '1'='1"}, ""},
 	} {
 		jobs, err := j.Jobs(t.Context(), tc.filter)
@@ -286,10 +290,10 @@ func TestOutputIsVerified(t *testing.T) {
 	t.Parallel()
 	j := openTest(t, t.TempDir())
 	id := inState(t, j, Exited)
-	must(t, j.writer.do(t.Context(), op{name: "tamper", run: func(*statements) error {
-		_, err := j.writer.conn.ExecContext(t.Context(), "UPDATE output SET stderr = x'00'")
-		return err
-	}}))
-	_, err := j.Output(t.Context(), id)
+	tamper(t, j, "UPDATE output SET stderr = x'00'")
+	_, err := j.OpenOutput(t.Context(), id, Stderr)
 	wantErr(t, err, ErrCorrupt)
+	if read(t, j.Reader, id, Stdout) != "out of "+id {
+		t.Error("the other stream is damaged too")
+	}
 }

@@ -32,6 +32,7 @@ func (n Nonce) store(st *statements) error {
 		return err
 	}
 	if stored, err := r.RowsAffected(); err != nil || stored == 1 {
+		st.touched = true
 		return err
 	}
 	var known bool
@@ -46,8 +47,8 @@ func (n Nonce) store(st *statements) error {
 
 // Nonces returns what a starting gateway must not accept again: all nonces that were not pruned, and the floor, at or before which no request may be
 // signed. The floor is the zero time as long as nothing was pruned. Both are of the same moment.
-func (j *Journal) Nonces(ctx context.Context) (floor time.Time, nonces []Nonce, err error) {
-	tx, err := j.readers.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
+func (r *Reader) Nonces(ctx context.Context) (floor time.Time, nonces []Nonce, err error) {
+	tx, err := r.db.BeginTx(ctx, &sql.TxOptions{ReadOnly: true})
 	if err != nil {
 		return time.Time{}, nil, wrap("nonces", err)
 	}

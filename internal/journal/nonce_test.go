@@ -22,7 +22,7 @@ func TestSameNonceAtOnce(t *testing.T) {
 		)
 		for range 8 {
 			group.Go(func() {
-				switch err := j.Admit(t.Context(), Admission{Nonce: used}); {
+				switch err := j.Admit(t.Context(), Admission{Nonce: &used}); {
 				case err == nil:
 					won.Add(1)
 				case !errors.Is(err, ErrNonceUsed):
@@ -43,15 +43,15 @@ func TestNonceIsUsedUp(t *testing.T) {
 	dir := t.TempDir()
 	j, err := Open(t.Context(), testConfig(dir))
 	must(t, err)
-	denied, granted := Admission{Nonce: newNonce(epoch)}, admission("a")
+	denied, granted := Admission{Nonce: freshNonce(epoch)}, admission("a")
 	must(t, j.Admit(t.Context(), denied))
 	must(t, j.Admit(t.Context(), granted))
 	must(t, j.Close())
 
 	j = openTest(t, dir)
-	for _, n := range []Nonce{denied.Nonce, granted.Nonce} {
+	for _, n := range []*Nonce{denied.Nonce, granted.Nonce} {
 		again := admission("b")
-		again.Nonce = n
+		again.Nonce = new(*n)
 		again.Nonce.Client = "somebody else"
 		wantErr(t, j.Admit(t.Context(), again), ErrNonceUsed)
 	}
@@ -69,7 +69,7 @@ func TestNonces(t *testing.T) {
 	}
 	want := []Nonce{newNonce(epoch), newNonce(epoch.Add(time.Second))}
 	for _, n := range want {
-		must(t, j.Admit(t.Context(), Admission{Nonce: n}))
+		must(t, j.Admit(t.Context(), Admission{Nonce: &n}))
 	}
 	_, loaded, err = j.Nonces(t.Context())
 	must(t, err)
@@ -84,7 +84,7 @@ func TestFloor(t *testing.T) {
 	dir := t.TempDir()
 	j, err := Open(t.Context(), testConfig(dir))
 	must(t, err)
-	admit := func(n Nonce) error { return j.Admit(t.Context(), Admission{Nonce: n}) }
+	admit := func(n Nonce) error { return j.Admit(t.Context(), Admission{Nonce: &n}) }
 	early, late, kept := newNonce(epoch), newNonce(epoch.Add(time.Minute)), newNonce(epoch.Add(2*time.Minute))
 	for _, n := range []Nonce{early, late, kept} {
 		must(t, admit(n))
@@ -159,4 +159,23 @@ func TestCancelledBeforeQueueing(t *testing.T) {
 	a := admission("a")
 	wantErr(t, j.Admit(ctx, a), context.Canceled)
 	must(t, j.Admit(t.Context(), a)) // neither nonce nor job was stored
+}
+
+// A call that cannot be repeated needs no nonce, and leaves its leaves.
+func TestAdmissionWithoutANonce(t *testing.T) {
+	t.Parallel()
+	j := openTest(t, t.TempDir())
+	a := admission("a")
+	a.Nonce, a.Leaves = nil, [][]byte{[]byte("admitted")}
+	must(t, j.Admit(t.Context(), a))
+	must(t, j.Admit(t.Context(), Admission{Leaves: [][]byte{[]byte("denied")}}))
+	wantErr(t, j.Admit(t.Context(), a), ErrExists)
+	must(t, j.Admit(t.Context(), Admission{}))
+	if _, used, err := j.Nonces(t.Context()); err != nil || len(used) != 0 {
+		t.Errorf("nonces are %v, %v", used, err)
+	}
+	var audit model
+	audit.add(t, []byte("admitted"))
+	audit.add(t, []byte("denied"))
+	checkAudit(t, j.Reader, &audit)
 }

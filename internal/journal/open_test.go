@@ -3,7 +3,6 @@ package journal
 import (
 	"bytes"
 	"context"
-	"database/sql"
 	"errors"
 	"io/fs"
 	"os"
@@ -20,7 +19,7 @@ func TestOpenCreates(t *testing.T) {
 	j := openTest(t, dir)
 	must(t, j.Admit(t.Context(), admission("a")))
 	for path, want := range map[string]fs.FileMode{
-		dir: fs.ModeDir | 0o700, fileName: 0o600, fileName + "-wal": 0o600, fileName + "-shm": 0o600, lockName: 0o600,
+		dir: fs.ModeDir | 0o700, spoolName: fs.ModeDir | 0o700, fileName: 0o600, fileName + "-wal": 0o600, fileName + "-shm": 0o600, lockName: 0o600,
 	} {
 		if path != dir {
 			path = filepath.Join(dir, path)
@@ -33,7 +32,7 @@ func TestOpenCreates(t *testing.T) {
 	}
 	entries, err := os.ReadDir(dir)
 	must(t, err)
-	if len(entries) != 4 {
+	if len(entries) != 5 {
 		t.Errorf("there is more than the journal: %v", entries)
 	}
 }
@@ -135,11 +134,7 @@ func wantRefused(t *testing.T, dir string, sentinel error) {
 func TestNewerSchemaIsRefused(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
-	db, err := sql.Open("sqlite", writerDSN(makeJournal(t, dir)))
-	must(t, err)
-	_, err = db.Exec("PRAGMA user_version = 99")
-	must(t, err)
-	must(t, db.Close())
+	setVersion(t, makeJournal(t, dir), 99)
 	wantRefused(t, dir, ErrNewerSchema)
 }
 
@@ -239,14 +234,14 @@ func TestPragmasAreVerified(t *testing.T) {
 	t.Parallel()
 	path := makeJournal(t, t.TempDir())
 	for _, tc := range []struct{ name, dsn, want string }{
-		{"ours", writerDSN(path), ""},
-		{"weak", strings.Replace(writerDSN(path), "FULL", "NORMAL", 1), "synchronous"},
-		{"unchecked", strings.Replace(writerDSN(path), "foreign_keys%281%29", "foreign_keys%280%29", 1), "foreign_keys"},
-		{"impatient", strings.Replace(writerDSN(path), "_busy_timeout=5000", "_busy_timeout=0", 1), "busy_timeout"},
+		{"ours", writerDSN(path, full), ""},
+		{"weak", strings.Replace(writerDSN(path, full), "FULL", "NORMAL", 1), "synchronous"},
+		{"unchecked", strings.Replace(writerDSN(path, full), "foreign_keys%281%29", "foreign_keys%280%29", 1), "foreign_keys"},
+		{"impatient", strings.Replace(writerDSN(path, full), "_busy_timeout=5000", "_busy_timeout=0", 1), "busy_timeout"},
 	} {
 		db, conn, err := openConn(t.Context(), tc.dsn)
 		must(t, err)
-		err = checkPragmas(t.Context(), conn)
+		err = checkPragmas(t.Context(), conn, full)
 		if (err == nil) != (tc.want == "") || err != nil && !strings.Contains(err.Error(), tc.want) {
 			t.Errorf("%s: %v, want %q", tc.name, err, tc.want)
 		}
@@ -258,7 +253,7 @@ func TestReadersCannotWrite(t *testing.T) {
 	t.Parallel()
 	j := openTest(t, t.TempDir())
 	for _, statement := range []string{"DELETE FROM nonce", "PRAGMA query_only = 0; UPDATE meta SET floor = 0"} {
-		if _, err := j.readers.Exec(statement); err == nil {
+		if _, err := j.db.Exec(statement); err == nil {
 			t.Errorf("a reader ran %q", statement)
 		}
 	}
@@ -268,7 +263,7 @@ func TestReadersCannotWrite(t *testing.T) {
 func TestMigrate(t *testing.T) {
 	t.Parallel()
 	path := makeJournal(t, t.TempDir())
-	db, conn, err := openConn(t.Context(), writerDSN(path))
+	db, conn, err := openConn(t.Context(), writerDSN(path, full))
 	must(t, err)
 	defer func() { must(t, errors.Join(conn.Close(), db.Close())) }()
 	version := func() int {

@@ -12,30 +12,14 @@ import (
 // DeliveryState is where a callback is in its life.
 type DeliveryState string
 
-// The states of a delivery. Nothing leaves the last two.
+// The states of a delivery. Nothing leaves Delivered, and only Retry leads out of Dead.
 const (
 	Pending   DeliveryState = "pending"   // to be delivered at NextAt
 	Delivered DeliveryState = "delivered" // acknowledged by the receiver
 	Dead      DeliveryState = "dead"      // given up
 )
 
-// Delivery is a callback in the outbox.
-type Delivery struct {
-	ID        string
-	JobID     string
-	URL       string
-	Body      []byte // nil once delivered, and in listings
-	CreatedAt time.Time
-	NextAt    time.Time // when the next attempt is due
-	SettledAt time.Time // when it was delivered or given up
-	Attempt   int       // attempts made so far
-	State     DeliveryState
-
-	StatusCode int    // HTTP status of the last attempt; 0 if there was no answer
-	LastError  string // of the last attempt
-	Changes    string // of the last attempt
-	Seq        int64  // order of creation, for paging
-}
+const maxErrorLength = 1000
 
 // Settlement is what became of one attempt.
 type Settlement struct {
@@ -47,38 +31,8 @@ type Settlement struct {
 	Error      string // for people; cut after 1,000 bytes, because a receiver may have written it
 	Changes    string // what was done to the message of the attempt; opaque to the journal
 	At         time.Time
-}
 
-const (
-	maxErrorLength  = 1000
-	deliveryColumns = `delivery_id, job.id, url, created_at, next_at, settled_at, attempt, state, status_code, last_error, changes, outbox.seq, `
-	fromOutbox      = " FROM outbox JOIN job ON job.seq = outbox.job"
-)
-
-// Due returns up to limit deliveries that are due at now, the longest due first, and the time at which the first of all the others becomes due; that
-// time is zero if there is no other, and not after now if more than limit are due. A delivery is due until it is settled: whoever tries several at once
-// keeps track of those that are under way.
-func (j *Journal) Due(ctx context.Context, now time.Time, limit int) (due []Delivery, next time.Time, err error) {
-	if limit < 1 {
-		return nil, time.Time{}, wrap("due", fmt.Errorf("%w: a limit of %d", ErrInvalid, limit))
-	}
-	rows, err := j.readers.QueryContext(ctx,
-		"SELECT "+deliveryColumns+"body"+fromOutbox+" WHERE state = 'pending' ORDER BY next_at, outbox.seq LIMIT ?", limit+1)
-	if err != nil {
-		return nil, time.Time{}, wrap("due", err)
-	}
-	defer rows.Close()
-	for rows.Next() {
-		d, err := scanDelivery(rows)
-		if err != nil {
-			return nil, time.Time{}, wrap("due", err)
-		}
-		if len(due) == limit || d.NextAt.After(now) {
-			return due, d.NextAt, nil
-		}
-		due = append(due, d)
-	}
-	return due, time.Time{}, wrap("due", rows.Err())
+	Leaf []byte // for the audit; nil for none
 }
 
 func (s *Settlement) check() error {
@@ -99,62 +53,78 @@ func (j *Journal) Settle(ctx context.Context, s Settlement) error {
 	if err := s.check(); err != nil {
 		return wrap("settle", err)
 	}
+	leaves, err := optionalLeaf(s.Leaf)
+	if err != nil {
+		return wrap("settle", err)
+	}
 	s.Error = strings.ToValidUTF8(s.Error[:min(len(s.Error), maxErrorLength)], "\uFFFD")
-	return j.writer.do(ctx, op{name: "settle", size: len(s.Error) + len(s.Changes), run: s.store})
+	var file string
+	err = j.writer.do(ctx, op{name: "settle", size: len(s.Error) + len(s.Changes), leaves: leaves, run: func(st *statements) (err error) {
+		file, err = s.store(st)
+		return err
+	}})
+	if err == nil {
+		j.spool.remove(file)
+	}
+	return err
 }
 
-func (s Settlement) store(st *statements) error {
-	var (
-		seq int64
-		now DeliveryState
-	)
-	switch err := st.deliveryState.QueryRow(s.DeliveryID).Scan(&seq, &now); {
-	case errors.Is(err, sql.ErrNoRows):
-		return fmt.Errorf("%w: delivery %s", ErrNotFound, s.DeliveryID)
-	case err != nil:
-		return err
-	case now != Pending:
-		return fmt.Errorf("%w: delivery %s is %s already", ErrState, s.DeliveryID, now)
+// store returns the file that the message was in, if that is not needed any more.
+func (s Settlement) store(st *statements) (file string, err error) {
+	d, err := st.delivery(s.DeliveryID)
+	if err != nil {
+		return "", err
+	}
+	if d.state != Pending {
+		return "", fmt.Errorf("%w: delivery %s is %s already", ErrState, s.DeliveryID, d.state)
 	}
 	next, settled := s.NextAt, time.Time{}
 	if s.State != Pending {
 		next, settled = s.At, s.At
 	}
-	return st.exec(st.settleDelivery, string(s.State), s.Attempt, next.UnixMicro(), micros(settled), s.StatusCode, s.Error, s.Changes, s.State == Delivered, seq)
-}
-
-// DeliveryFilter selects deliveries. Its zero value selects the newest hundred.
-type DeliveryFilter struct {
-	State  DeliveryState // "" means any
-	JobID  string        // "" means any
-	Before int64         // only deliveries whose Seq is smaller; 0 means from the newest
-	Limit  int           // 0 means 100; at most 1000 are returned
-}
-
-// Deliveries lists deliveries, newest first, without their bodies.
-func (j *Journal) Deliveries(ctx context.Context, f DeliveryFilter) ([]Delivery, error) {
-	var s selection
-	s.add(f.State != "", "state = ?", string(f.State))
-	s.add(f.JobID != "", "job.id = ?", f.JobID)
-	s.add(f.Before != 0, "outbox.seq < ?", f.Before)
-	rows, err := j.readers.QueryContext(ctx,
-		"SELECT "+deliveryColumns+"NULL"+fromOutbox+s.where()+" ORDER BY outbox.seq DESC LIMIT ?", append(s.args, pageSize(f.Limit))...)
-	if err != nil {
-		return nil, wrap("deliveries", err)
+	err = st.exec(st.settleDelivery, string(s.State), s.Attempt, next.UnixMicro(), micros(settled), s.StatusCode, s.Error, s.Changes,
+		s.State == Delivered, d.seq)
+	if err != nil || s.State != Delivered {
+		return "", err
 	}
-	all, err := collect(rows, scanDelivery)
-	return all, wrap("deliveries", err)
+	st.counts.stored -= d.size
+	return d.file.String, nil
 }
 
-func scanDelivery(row scanner) (Delivery, error) {
-	var (
-		d                      Delivery
-		created, next, settled nullTime
-	)
-	err := row.Scan(&d.ID, &d.JobID, &d.URL, &created, &next, &settled, &d.Attempt, &d.State, &d.StatusCode, &d.LastError, &d.Changes, &d.Seq, &d.Body)
-	if err != nil {
-		return Delivery{}, err
+// Retry makes a delivery due at the given time that waits or was given up, with its attempts and its time anew, and returns its destination. The number of
+// an attempt is never used twice: they go on from Attempt, and Earlier says how many do not count. It answers ErrState if the delivery was made, and
+// ErrNotFound if there is none. A leaf of the audit is committed with it, unless it is nil.
+func (j *Journal) Retry(ctx context.Context, deliveryID string, at time.Time, leaf []byte) (destination string, err error) {
+	if at.IsZero() {
+		return "", wrap("retry", fmt.Errorf("%w: a retry needs its time", ErrInvalid))
 	}
-	d.CreatedAt, d.NextAt, d.SettledAt = created.Time, next.Time, settled.Time
-	return d, nil
+	leaves, err := optionalLeaf(leaf)
+	if err != nil {
+		return "", wrap("retry", err)
+	}
+	err = j.writer.do(ctx, op{name: "retry", leaves: leaves, run: func(st *statements) error {
+		err := st.retryDelivery.QueryRow(at.UnixMicro(), deliveryID).Scan(&destination)
+		st.touched = err == nil
+		if !errors.Is(err, sql.ErrNoRows) {
+			return err
+		}
+		if _, err = st.delivery(deliveryID); err == nil {
+			err = fmt.Errorf("%w: delivery %s is %s already", ErrState, deliveryID, Delivered)
+		}
+		return err
+	}})
+	return destination, err
+}
+
+// deliveryRow is what the writer looks at of a delivery.
+type deliveryRow struct {
+	seq   int64
+	state DeliveryState
+	file  sql.NullString // that its message is in, if it is in one
+	size  int64          // of its message
+}
+
+func (st *statements) delivery(id string) (d deliveryRow, err error) {
+	err = st.deliveryState.QueryRow(id).Scan(&d.seq, &d.state, &d.file, &d.size)
+	return d, notFound(err, "delivery "+id)
 }

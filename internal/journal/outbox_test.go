@@ -1,8 +1,8 @@
 package journal
 
 import (
-	"fmt"
 	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -30,7 +30,7 @@ func TestDue(t *testing.T) {
 	j := openTest(t, t.TempDir())
 	checkDue := func(now time.Time, limit int, want string, wantNext time.Time) {
 		t.Helper()
-		due, next, err := j.Due(t.Context(), now, limit)
+		due, next, err := j.Due(t.Context(), receiver, now, limit)
 		must(t, err)
 		if ids(due) != want || !next.Equal(wantNext) {
 			t.Errorf("Due(%v, %d): %q, next %v; want %q, next %v", now, limit, ids(due), next, want, wantNext)
@@ -43,7 +43,7 @@ func TestDue(t *testing.T) {
 	checkDue(epoch.Add(2*time.Second), 10, first+" "+second, epoch.Add(3*time.Second))
 	checkDue(epoch.Add(time.Hour), 2, first+" "+second, epoch.Add(3*time.Second)) // more is due
 	checkDue(epoch.Add(time.Hour), 3, first+" "+second+" "+third, time.Time{})
-	_, _, err := j.Due(t.Context(), epoch, 0)
+	_, _, err := j.Due(t.Context(), receiver, epoch, 0)
 	wantErr(t, err, ErrInvalid)
 }
 
@@ -55,12 +55,12 @@ func TestSettle(t *testing.T) {
 	must(t, err)
 	id := finishAt(t, j, epoch)
 	want := Delivery{
-		ID: id, JobID: strings.TrimPrefix(id, "c-"), URL: "http://127.0.0.1:8088/done", Body: []byte(`{"kwargs":{}}`),
+		ID: id, JobID: strings.TrimPrefix(id, "c-"), Client: "func", Destination: receiver, URL: receiver + "/done", BodySize: 13,
 		CreatedAt: epoch, NextAt: epoch, State: Pending, Seq: 1,
 	}
 	checkOne := func() {
 		t.Helper()
-		due, _, err := j.Due(t.Context(), want.NextAt, 10)
+		due, _, err := j.Due(t.Context(), receiver, want.NextAt, 10)
 		must(t, err)
 		if len(due) != 1 || !reflect.DeepEqual(due[0], want) {
 			t.Fatalf("due are %+v, want %+v", due, want)
@@ -71,7 +71,7 @@ func TestSettle(t *testing.T) {
 	retry := Settlement{DeliveryID: id, Attempt: 1, State: Pending, NextAt: epoch.Add(time.Minute), StatusCode: 502, Error: "bad gateway", Changes: `["c"]`, At: epoch}
 	must(t, j.Settle(t.Context(), retry))
 	want.Attempt, want.NextAt, want.StatusCode, want.LastError, want.Changes = 1, retry.NextAt, 502, "bad gateway", `["c"]`
-	if due, _, err := j.Due(t.Context(), epoch, 10); err != nil || len(due) != 0 {
+	if due, _, err := j.Due(t.Context(), receiver, epoch, 10); err != nil || len(due) != 0 {
 		t.Errorf("due before its time: %v, %v", due, err)
 	}
 	must(t, j.Close())
@@ -86,7 +86,7 @@ func TestSettle(t *testing.T) {
 	long := strings.Repeat("中", maxErrorLength)
 	must(t, j.Settle(t.Context(), Settlement{DeliveryID: dead, Attempt: 12, State: Dead, Error: long, At: epoch.Add(time.Hour)}))
 	wantErr(t, j.Settle(t.Context(), Settlement{DeliveryID: dead, State: Delivered, At: epoch}), ErrState)
-	if due, next, err := j.Due(t.Context(), epoch.AddDate(1, 0, 0), 10); err != nil || len(due) != 0 || !next.IsZero() {
+	if due, next, err := j.Due(t.Context(), receiver, epoch.AddDate(1, 0, 0), 10); err != nil || len(due) != 0 || !next.IsZero() {
 		t.Errorf("still due: %v, next %v, %v", due, next, err)
 	}
 
@@ -104,7 +104,10 @@ func TestSettle(t *testing.T) {
 		{JobID: strings.TrimPrefix(dead, "c-")}: dead,
 		{Before: all[0].Seq}:                    id,
 		{Limit: 1}:                              dead,
-		{State: "dead' OR '1'='1"}:              "",
+		{State: Dead, Client: "func"}:           dead,
+		{Client: "other"}:                       "",
+		{Destination: receiver, State: Dead}:    dead,
+		{Destination: "elsewhere"}:              "",
 	} {
 		ds, err := j.Deliveries(t.Context(), filter)
 		must(t, err)
@@ -112,6 +115,99 @@ func TestSettle(t *testing.T) {
 			t.Errorf("Deliveries(%+v): %q, want %q", filter, ids(ds), want)
 		}
 	}
+	_, err = j.Deliveries(t.Context(), DeliveryFilter{State: "dead' OR '1'='1"})
+	wantErr(t, err, ErrInvalid)
+	if d, err := j.Delivery(t.Context(), dead); err != nil || !reflect.DeepEqual(d, all[0]) {
+		t.Errorf("the delivery is %+v, %v", d, err)
+	}
+	_, err = j.Delivery(t.Context(), "nobody")
+	wantErr(t, err, ErrNotFound)
+}
+
+// A delivery that was given up, or waits, is tried anew; its attempts go on counting, and do not count against it.
+func TestRetry(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j, err := Open(t.Context(), testConfig(dir))
+	must(t, err)
+	id := finishAt(t, j, epoch)
+	must(t, j.Settle(t.Context(), Settlement{DeliveryID: id, Attempt: 3, State: Dead, StatusCode: 500, Error: "the receiver answered 500", At: epoch.Add(time.Hour)}))
+	want, err := j.Delivery(t.Context(), id)
+	must(t, err)
+	check := func(at time.Time) {
+		t.Helper()
+		want.State, want.NextAt, want.Since, want.SettledAt, want.Earlier = Pending, at, at, time.Time{}, want.Attempt
+		due, _, err := j.Due(t.Context(), receiver, at, 10)
+		if must(t, err); len(due) != 1 || !reflect.DeepEqual(due[0], want) {
+			t.Errorf("due are %+v, want %+v", due, want)
+		}
+		if text := readAll(t)(j.OpenBody(t.Context(), id)); text != `{"kwargs":{}}` {
+			t.Errorf("its message is %q", text)
+		}
+	}
+	retry := func(at time.Time, leaf []byte) {
+		t.Helper()
+		if where, err := j.Retry(t.Context(), id, at, leaf); err != nil || where != receiver {
+			t.Errorf("retried for %q, %v", where, err)
+		}
+		check(at)
+	}
+	retry(epoch.Add(2*time.Hour), []byte("retry"))
+	must(t, j.Close())
+	j = openTest(t, dir)
+	check(epoch.Add(2 * time.Hour))
+	later := Settlement{DeliveryID: id, Attempt: 4, State: Pending, NextAt: epoch.Add(9 * time.Hour), StatusCode: 500, Error: "the receiver answered 500", At: epoch}
+	must(t, j.Settle(t.Context(), later))
+	want.Attempt = 4
+	retry(epoch.Add(3*time.Hour), nil) // it waits
+	must(t, j.Settle(t.Context(), Settlement{DeliveryID: id, Attempt: 5, State: Delivered, StatusCode: 200, At: epoch.Add(3 * time.Hour)}))
+
+	for _, tc := range []struct {
+		id   string
+		at   time.Time
+		leaf []byte
+		want error
+	}{{id, epoch, []byte("x"), ErrState}, {"nobody", epoch, []byte("x"), ErrNotFound}, {id, time.Time{}, nil, ErrInvalid}, {id, epoch, []byte{}, ErrInvalid}} {
+		_, err := j.Retry(t.Context(), tc.id, tc.at, tc.leaf)
+		wantErr(t, err, tc.want)
+	}
+	var audit model
+	audit.add(t, []byte("retry"))
+	checkAudit(t, j.Reader, &audit)
+}
+
+// Each destination is there once, with the time of its first delivery, however many wait for it.
+func TestDestinations(t *testing.T) {
+	t.Parallel()
+	j := openTest(t, t.TempDir())
+	check := func(after string, limit int, want ...Destination) {
+		t.Helper()
+		got, err := j.Destinations(t.Context(), after, limit)
+		if must(t, err); !slices.Equal(got, want) {
+			t.Errorf("behind %q, up to %d: %v, want %v", after, limit, got, want)
+		}
+	}
+	check("", 10)
+	names := []string{"http://a:80", "http://b:80", "https://c:443", "https://d:443"}
+	var all []Destination
+	for i, name := range names {
+		for k := range 5 {
+			o := outcome(inState(t, j, Running))
+			o.At, o.Callback.Destination = epoch.Add(time.Duration(10*i-k)*time.Second), name
+			must(t, j.Finish(t.Context(), o))
+			if k == 4 { // the first one of all is delivered or given up
+				must(t, j.Settle(t.Context(), Settlement{DeliveryID: o.Callback.DeliveryID, State: []DeliveryState{Delivered, Dead}[i%2], At: epoch}))
+			}
+		}
+		all = append(all, Destination{name, epoch.Add(time.Duration(10*i-3) * time.Second)})
+	}
+	check("", 10, all...)
+	check("", 4, all...)
+	check("", 2, all[:2]...)
+	check(names[0], 2, all[1:3]...)
+	check("http://b", 10, all[1:]...)
+	check(names[3], 10)
+	check("", 0)
 }
 
 func TestSettleRefuses(t *testing.T) {
@@ -130,72 +226,5 @@ func TestSettleRefuses(t *testing.T) {
 		{"at no time", Settlement{DeliveryID: id, State: Dead}, ErrInvalid},
 	} {
 		t.Run(tc.name, func(t *testing.T) { wantErr(t, j.Settle(t.Context(), tc.s), tc.want) })
-	}
-}
-
-// Retention takes what has ended and is told, and nothing else.
-func TestPruneJobs(t *testing.T) {
-	t.Parallel()
-	j := openTest(t, t.TempDir())
-	ended := func(at time.Time, settle DeliveryState) string {
-		id := finishAt(t, j, at)
-		if settle != Pending {
-			must(t, j.Settle(t.Context(), Settlement{DeliveryID: id, Attempt: 1, State: settle, At: at}))
-		}
-		return strings.TrimPrefix(id, "c-")
-	}
-	silent := func(at time.Time) string {
-		o := outcome(inState(t, j, Running))
-		o.At, o.Callback = at, nil
-		must(t, j.Finish(t.Context(), o))
-		return o.JobID
-	}
-	cutoff := epoch.Add(time.Hour)
-	gone := []string{ended(epoch, Delivered), ended(epoch, Dead), silent(epoch)}
-	stay := []string{ended(epoch, Pending), ended(cutoff, Delivered), silent(cutoff), inState(t, j, Accepted), inState(t, j, Running)}
-
-	if n, err := j.PruneJobs(t.Context(), cutoff); n != len(gone) || err != nil {
-		t.Errorf("pruned %d, %v; want %d", n, err, len(gone))
-	}
-	for _, id := range gone {
-		_, err := j.Job(t.Context(), id)
-		wantErr(t, err, ErrNotFound)
-	}
-	for _, id := range stay {
-		if _, err := j.Job(t.Context(), id); err != nil {
-			t.Errorf("a job that had to stay: %v", err)
-		}
-	}
-	var outputs, deliveries int
-	must(t, j.readers.QueryRow("SELECT (SELECT count(*) FROM output), (SELECT count(*) FROM outbox)").Scan(&outputs, &deliveries))
-	if outputs != 3 || deliveries != 2 {
-		t.Errorf("%d outputs and %d deliveries are left, want 3 and 2", outputs, deliveries)
-	}
-}
-
-func TestPruneManyJobs(t *testing.T) {
-	t.Parallel()
-	j := openTest(t, t.TempDir())
-	const many = 2*pruneJobs + 1
-	must(t, j.writer.do(t.Context(), op{name: "fill", run: func(st *statements) error {
-		for range many {
-			a := admission(fmt.Sprint(nonces.Add(1)))
-			a.Begin = true
-			o := outcome(a.Job.ID)
-			o.Callback = nil
-			if err := a.storeJob(st); err != nil {
-				return err
-			}
-			if err := o.store(st); err != nil {
-				return err
-			}
-		}
-		return nil
-	}}))
-	if n, err := j.PruneJobs(t.Context(), epoch.Add(time.Hour)); n != many || err != nil {
-		t.Errorf("pruned %d, %v; want %d", n, err, many)
-	}
-	if jobs, err := j.Jobs(t.Context(), Filter{}); err != nil || len(jobs) != 0 {
-		t.Errorf("left are %v, %v", jobs, err)
 	}
 }

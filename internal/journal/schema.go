@@ -72,7 +72,7 @@ func newerSchema(version, known int) error {
 
 // build creates the schema in the empty file at path and closes it again, with everything in the main file.
 func build(ctx context.Context, path string) (err error) {
-	db, conn, err := openConn(ctx, writerDSN(path))
+	db, conn, err := openConn(ctx, writerDSN(path, full, "auto_vacuum(INCREMENTAL)")) // which has to be set before anything is in the file
 	if err != nil {
 		return err
 	}

@@ -23,31 +23,44 @@ func freeBytes(dir string) (int64, error) {
 	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
-// checkSpace is the low-water check. The room inside the journal counts as free, because the file does not shrink when jobs are forgotten; but it counts
-// only as long as the WAL can be written too. Not knowing how much space is left counts as none.
+// checkSpace is the low-water check, and takes the ballast again when there is room for both. The room inside the journal counts as free, because the file
+// keeps some when jobs are forgotten; but it counts only as long as the WAL can be written too. Not knowing how much space is left counts as none.
 func (j *Journal) checkSpace(reusable func() (int64, error)) error {
+	if err := j.enough(reusable); err != nil {
+		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+	}
+	if err := j.ballast.take(); err != nil && j.lowWater >= 0 {
+		return fmt.Errorf("%w: the ballast cannot be made: %w", ErrNoSpace, err)
+	}
+	return nil
+}
+
+// enough tells whether there is room for new work beside the ballast.
+func (j *Journal) enough(reusable func() (int64, error)) error {
 	if j.lowWater < 0 {
 		return nil
 	}
 	free, err := j.free(j.dir)
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+		return err
 	}
+	missing := j.ballast.missing()
+	free -= missing
 	if free >= j.lowWater {
 		return nil
 	}
 	inside, err := reusable()
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+		return err
 	}
 	wal, err := j.walBytes()
 	if err != nil {
-		return fmt.Errorf("%w: %w", ErrNoSpace, err)
+		return err
 	}
 	if free+inside >= j.lowWater && free+wal >= min(j.lowWater, walRoom) {
 		return nil
 	}
-	return fmt.Errorf("%w: %d bytes are free on the file system of %s and %d in the journal, and new work needs %d", ErrNoSpace, free, j.dir, inside, j.lowWater)
+	return fmt.Errorf("%d bytes are free on the file system of %s and %d in the journal, and new work needs %d", free+missing, j.dir, inside, j.lowWater+missing)
 }
 
 // walBytes is the size of the WAL, which is written from its start again after it was copied.

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"runtime"
 	"sync"
-	"sync/atomic"
 )
 
 const (
@@ -20,6 +19,7 @@ type op struct {
 	name    string // for errors
 	size    int    // roughly the bytes it stores
 	newWork bool   // refused below the low-water mark
+	leaves  []leaf // for the audit, if it succeeds
 	run     func(*statements) error
 	answer  chan error
 }
@@ -27,14 +27,16 @@ type op struct {
 // writer is the only one that changes the journal. Its goroutine takes all operations that wait and commits them together: one fsync costs the same
 // for one and for two hundred.
 type writer struct {
+	appended   func(leaves int)
 	log        *slog.Logger
 	checkSpace func(reusable func() (int64, error)) error
+	ballast    *ballast
 	db         *sql.DB
 	conn       *sql.Conn
 	st         *statements
 	unsettled  bool // the last COMMIT failed, see settle; belongs to the writer goroutine
 
-	commits, operations atomic.Uint64
+	tally *tally
 
 	mu     sync.RWMutex // held for reading while an operation is put into ops, so that stop can close it
 	closed bool
@@ -42,25 +44,37 @@ type writer struct {
 	done   chan struct{} // closed when the goroutine has ended
 }
 
-// openWriter opens the writing connection, brings the schema forward and prepares every statement. The caller starts loop.
-func openWriter(ctx context.Context, path string, log *slog.Logger, checkSpace func(func() (int64, error)) error) (*writer, error) {
-	db, conn, err := openConn(ctx, writerDSN(path))
+// openWriter opens the writing connection of a journal, brings the schema forward and prepares every statement. The caller starts loop.
+func openWriter(ctx context.Context, path string, j *Journal) (*writer, error) {
+	db, conn, err := openConn(ctx, writerDSN(path, j.synchronous))
 	if err != nil {
 		return nil, err
 	}
 	w := &writer{
-		log: log, checkSpace: checkSpace, db: db, conn: conn, st: new(statements),
-		ops: make(chan *op, maxBatch), done: make(chan struct{}),
+		log: j.log, checkSpace: j.checkSpace, ballast: j.ballast, db: db, conn: conn, st: new(statements), appended: j.appended,
+		ops: make(chan *op, maxBatch), done: make(chan struct{}), tally: newTally(),
 	}
-	if err := checkPragmas(ctx, conn); err != nil {
+	if err := checkPragmas(ctx, conn, j.synchronous); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	if err := migrate(ctx, conn, migrations); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
+	shrinks, err := convert(ctx, conn, j.log)
+	if err != nil {
+		return nil, errors.Join(err, w.close())
+	}
 	if w.st, err = prepare(ctx, conn); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
+	w.st.shrinks = shrinks
+	if err := conn.QueryRowContext(ctx, "SELECT stored FROM meta").Scan(&w.st.counts.stored); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	if w.st.counts.tree, err = loadTree(ctx, conn); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	w.tally.publish(&w.st.counts)
 	return w, nil
 }
 
@@ -83,6 +97,9 @@ func (w *writer) stop() bool {
 // do queues an operation and waits for its answer. Only the queueing is subject to ctx.
 func (w *writer) do(ctx context.Context, o op) error {
 	o.answer = make(chan error, 1)
+	for _, l := range o.leaves {
+		o.size += len(l.data)
+	}
 	if err := w.enqueue(ctx, &o); err != nil {
 		return wrap(o.name, err)
 	}
@@ -111,10 +128,20 @@ func (w *writer) loop() {
 	defer close(w.done)
 	batch := make([]*op, 0, maxBatch)
 	for o := range w.ops {
-		// Callers that the last commit woke come back in this moment; letting them run first makes one large batch of two small ones.
-		runtime.Gosched()
+		// Callers that the last commit woke come back in this moment; letting them run first, as long as more of them come, makes one large batch of two
+		// small ones. One caller alone is not kept waiting.
+		for n := -1; n != len(w.ops); {
+			n = len(w.ops)
+			runtime.Gosched()
+		}
 		batch = w.gather(append(batch, o))
-		results, err := w.transact(batch)
+		results, err := w.commit(batch)
+		if err == nil && w.st.shrunk {
+			w.st.shrunk = false
+			if err := w.st.exec(w.st.checkpoint); err != nil {
+				w.log.Debug("journal: the file gets shorter later", "error", err)
+			}
+		}
 		for i, o := range batch {
 			if err != nil {
 				o.answer <- err
@@ -146,94 +173,6 @@ func (w *writer) gather(batch []*op) []*op {
 		}
 	}
 	return batch
-}
-
-// transact runs a batch in one transaction. It returns each operation's own result, or one error for all of them if nothing was committed.
-func (w *writer) transact(batch []*op) ([]error, error) {
-	space := sync.OnceValue(func() error { return w.checkSpace(w.st.reusableBytes) })
-	results := make([]error, len(batch))
-	err := w.st.exec(w.st.begin)
-	if err == nil && w.unsettled {
-		err = w.st.exec(w.st.beat) // so that this commit writes something even if every operation is refused
-	}
-	if err != nil {
-		w.rollback()
-		return nil, err
-	}
-	for i, o := range batch {
-		if o.newWork {
-			if results[i] = space(); results[i] != nil {
-				continue
-			}
-		}
-		if results[i], err = w.savepoint(o); err != nil {
-			w.rollback()
-			return nil, err
-		}
-	}
-	if err := w.st.exec(w.st.commit); err != nil {
-		w.rollback()
-		w.unsettled = true
-		w.settle()
-		return nil, err
-	}
-	w.unsettled = false
-	w.commits.Add(1)
-	w.operations.Add(uint64(len(batch)))
-	return results, nil
-}
-
-// savepoint runs one operation so that its refusal leaves no trace. The second result is an error that the transaction does not survive.
-func (w *writer) savepoint(o *op) (refusal, fatal error) {
-	if err := w.st.exec(w.st.savepoint); err != nil {
-		return nil, err
-	}
-	refusal = o.run(w.st)
-	if refusal != nil {
-		// After some errors SQLite has rolled back everything by itself; then there is no savepoint to go back to, and the batch is lost.
-		if err := w.st.exec(w.st.rollbackTo); err != nil {
-			return nil, errors.Join(refusal, err)
-		}
-	}
-	return refusal, w.st.exec(w.st.release)
-}
-
-// rollback leaves the transaction after a failure. That there may be none any more is not an error.
-func (w *writer) rollback() {
-	if err := w.st.exec(w.st.rollback); err != nil {
-		w.log.Debug("journal: rollback after a failure", "error", err)
-	}
-}
-
-// settle commits something harmless after a failed COMMIT. If the failure was the fsync, the WAL may hold the complete transaction, and a crash now
-// would bring to life what its callers were told is not committed. The next commit writes over it; settle makes it come at once.
-func (w *writer) settle() {
-	err := w.st.exec(w.st.begin)
-	if err == nil {
-		err = w.st.exec(w.st.beat)
-	}
-	if err == nil {
-		err = w.st.exec(w.st.commit)
-	}
-	if err != nil {
-		w.rollback()
-		w.log.Error("the journal cannot be written", "error", err)
-		return
-	}
-	w.unsettled = false
-	w.commits.Add(1)
-}
-
-// Stats counts what the writer did since Open.
-type Stats struct {
-	Commits    uint64 // transactions, each with at most one fsync
-	Operations uint64 // operations in them, refused ones included
-	Queued     int    // operations that wait now
-}
-
-// Stats returns the writer's counters.
-func (j *Journal) Stats() Stats {
-	return Stats{Commits: j.writer.commits.Load(), Operations: j.writer.operations.Load(), Queued: len(j.writer.ops)}
 }
 
 // Writable tells whether new work could be committed now: it checks the low-water mark and makes a real commit of one changed row. It costs an fsync,

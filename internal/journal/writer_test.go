@@ -71,7 +71,7 @@ func TestRefusalsInABatch(t *testing.T) {
 		used := admission("replay")
 		must(t, j.Admit(t.Context(), Admission{Nonce: used.Nonce}))
 		violation := op{name: "constraint", run: func(*statements) error {
-			_, err := j.writer.conn.ExecContext(context.Background(), "INSERT INTO meta VALUES (1, 0, 0)")
+			_, err := j.writer.conn.ExecContext(context.Background(), "INSERT INTO meta (id, floor, beat) VALUES (1, 0, 0)")
 			return err
 		}}
 
@@ -157,7 +157,7 @@ func TestFailedCommit(t *testing.T) {
 		j := openTest(t, dir)
 		st := j.writer.st
 		good := st.commit
-		bad, err := j.writer.conn.PrepareContext(t.Context(), "INSERT INTO meta VALUES (1, 0, 0)") // fails when it runs
+		bad, err := j.writer.conn.PrepareContext(t.Context(), "INSERT INTO meta (id, floor, beat) VALUES (1, 0, 0)") // fails when it runs
 		must(t, err)
 		defer func() { must(t, bad.Close()) }()
 		swap := func(c *op) { must(t, j.writer.do(t.Context(), *c)) }
@@ -211,7 +211,7 @@ func TestFailedCommitIsSettled(t *testing.T) {
 	err := j.writer.do(t.Context(), op{name: "orphan", run: func(st *statements) error {
 		// The foreign key is checked by COMMIT instead of by the statement, and there is no such job.
 		_, err := j.writer.conn.ExecContext(t.Context(), "PRAGMA defer_foreign_keys = ON")
-		return errors.Join(err, st.exec(st.insertOutput, 4711, 0, false, make([]byte, 32), nil, 0, false, make([]byte, 32), nil))
+		return errors.Join(err, st.exec(st.insertOutput, 4711, 0, false, make([]byte, 32), nil, nil, nil, 0, false, make([]byte, 32), nil, nil, nil))
 	}})
 	if err == nil {
 		t.Fatal("an operation whose COMMIT failed was acknowledged")
@@ -277,7 +277,7 @@ func TestCancelledBeforeAFullQueue(t *testing.T) {
 		release := hold(t, j)
 		var group sync.WaitGroup
 		for range maxBatch {
-			group.Go(func() { must(t, j.Admit(t.Context(), Admission{Nonce: newNonce(epoch)})) })
+			group.Go(func() { must(t, j.Admit(t.Context(), Admission{Nonce: freshNonce(epoch)})) })
 		}
 		synctest.Wait()
 		ctx, cancel := context.WithTimeout(t.Context(), time.Second)

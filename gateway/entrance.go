@@ -1,0 +1,85 @@
+package gateway
+
+import (
+	"context"
+	"net/http"
+
+	"github.com/sidegate/sidegate/internal/auth"
+	"github.com/sidegate/sidegate/internal/journal"
+)
+
+// An entrance is how calls of a route come in: how their caller is known, and what their body says.
+type entrance struct {
+	verify func(g *Gateway, w http.ResponseWriter, r *http.Request) (verified, error)
+	decode func(body []byte) (Order, error)
+}
+
+var (
+	// signed is for callers with a secret.
+	signed = entrance{(*Gateway).verify, decodeOrder}
+	// native is for processes of this host, on a Unix socket.
+	native = entrance{(*Gateway).verifyPeer, decodeJob}
+)
+
+// verified is a call whose caller is known.
+type verified struct {
+	principal auth.Principal
+	nonce     *auth.Nonce // reserved; nil where the connection says who calls, because nobody can overhear and repeat that
+	body      []byte
+}
+
+// verify reads a call and checks who signed it.
+func (g *Gateway) verify(w http.ResponseWriter, r *http.Request) (verified, error) {
+	message, err := g.receive(w, r)
+	if err != nil {
+		return verified{}, err
+	}
+	principal, nonce, err := g.authenticate(message)
+	if err != nil {
+		if principal.Client != "" { // who it is was known; a signature that is not one is nobody's
+			g.metrics.Refused(principal.Client, string(g.refusal(err).Code))
+		}
+		return verified{}, err
+	}
+	return verified{principal, &nonce, message.Body}, nil
+}
+
+// verifyPeer asks the kernel whose process calls, and reads the call.
+func (g *Gateway) verifyPeer(w http.ResponseWriter, r *http.Request) (verified, error) {
+	principal, err := g.peer(r)
+	if err != nil {
+		return verified{}, err
+	}
+	message, err := g.receive(w, r)
+	if err != nil {
+		return verified{}, err
+	}
+	return verified{principal: principal, body: message.Body}, nil
+}
+
+// release gives the nonce of a call back, which was turned away for a passing reason.
+func (g *Gateway) release(call verified) {
+	if call.nonce != nil {
+		g.verifier.Release(*call.nonce)
+	}
+}
+
+// admission is what the journal commits of a call, but for what was made of it.
+func (g *Gateway) admission(call verified) journal.Admission {
+	a := journal.Admission{At: g.now()}
+	if call.nonce != nil {
+		nonce := journal.Nonce(*call.nonce)
+		a.Nonce = &nonce
+	}
+	return a
+}
+
+// spend commits the nonce of a request that becomes no job, and what the audit says of it.
+func (g *Gateway) spend(ctx context.Context, call verified, leaf []byte) *Error {
+	a := g.admission(call)
+	a.Leaves = [][]byte{leaf}
+	if err := g.journal.Admit(ctx, a); err != nil {
+		return g.notAdmitted(err)
+	}
+	return nil
+}

@@ -1,0 +1,299 @@
+package gateway
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/gorilla/mux"
+
+	"github.com/sidegate/sidegate/internal/auth"
+	"github.com/sidegate/sidegate/internal/journal"
+)
+
+// jobReply is a job as the native API shows it.
+type jobReply struct {
+	JobID      string            `json:"job_id"`
+	Client     string            `json:"client"`
+	Status     string            `json:"status"`
+	Command    string            `json:"command,omitempty"`
+	Argv       []string          `json:"argv,omitempty"`
+	Workdir    string            `json:"workdir,omitempty"`
+	Env        []string          `json:"env,omitempty"` // names alone: values may be secrets
+	Labels     map[string]string `json:"labels,omitempty"`
+	DecisionID string            `json:"decision_id"`
+	Revision   string            `json:"revision"` // of the policy that decided
+	AcceptedAt time.Time         `json:"accepted_at"`
+	StartedAt  *time.Time        `json:"started_at,omitempty"`
+
+	// What is known once the job has ended.
+	EndedAt    *time.Time      `json:"ended_at,omitempty"`
+	ExitCode   *int            `json:"exit_code,omitempty"`
+	Signal     string          `json:"signal,omitempty"`
+	Reason     string          `json:"reason,omitempty"`
+	DurationMS *int64          `json:"duration_ms,omitempty"`
+	Stdout     *outputReply    `json:"stdout,omitempty"`
+	Stderr     *outputReply    `json:"stderr,omitempty"`
+	Record     json.RawMessage `json:"record,omitempty"` // what was enforced, and what plugins changed
+}
+
+// outputReply is what is known of an output beside its bytes.
+type outputReply struct {
+	Bytes     int64  `json:"bytes"` // that the command wrote
+	Kept      int64  `json:"kept"`  // that can be fetched
+	Truncated bool   `json:"truncated"`
+	SHA256    string `json:"sha256"` // of what is kept
+}
+
+func shown(j journal.Job) jobReply {
+	r := jobReply{
+		JobID: j.ID, Client: j.Client, Status: string(j.Status), Command: j.Command, Labels: j.Labels, DecisionID: j.DecisionID, Revision: j.Revision,
+		AcceptedAt: j.AcceptedAt, StartedAt: known(j.StartedAt),
+	}
+	if j.Status.Final() {
+		took := j.Duration.Milliseconds()
+		r.EndedAt, r.ExitCode, r.Signal, r.Reason, r.DurationMS = known(j.EndedAt), &j.ExitCode, j.Signal, j.Reason, &took
+	}
+	return r
+}
+
+func known(t time.Time) *time.Time {
+	if t.IsZero() {
+		return nil
+	}
+	return &t
+}
+
+// own returns the job that a route names, if the caller may see it: its own, or everybody's for an operator. Another one is as one that does not
+// exist.
+func (g *Gateway) own(r *http.Request) (journal.Job, auth.Principal, error) {
+	principal, err := g.peer(r)
+	if err != nil {
+		return journal.Job{}, principal, err
+	}
+	ctx, done := g.lookUp(r)
+	defer done()
+	job, err := g.journal.Job(ctx, mux.Vars(r)["id"])
+	switch {
+	case errors.Is(err, journal.ErrNotFound), err == nil && job.Client != principal.Client && !principal.HasRole(auth.RoleOperator):
+		return journal.Job{}, principal, &Error{Code: NotFound, Message: "there is no such job, or it is another client's, or it was forgotten since"}
+	case err != nil:
+		return journal.Job{}, principal, err
+	}
+	return job, principal, nil
+}
+
+// lookUp is for what is read for a caller. The request's own context would end it also where a caller sends no more and waits for its answer.
+func (g *Gateway) lookUp(r *http.Request) (context.Context, context.CancelFunc) {
+	return context.WithTimeout(context.WithoutCancel(r.Context()), g.replyTime)
+}
+
+// unread answers why something was not read.
+func (g *Gateway) unread(w http.ResponseWriter, err error) { g.problem(w, g.noted(err)) }
+
+// noted is refusal for what has nothing to do with a command, and puts a fault of the gateway into its log.
+func (g *Gateway) noted(err error) *Error {
+	refusal := g.refusal(err)
+	if refusal.Code == Internal {
+		g.log.Error("a caller did not get what it asked for", "error", refusal.Cause)
+	}
+	return refusal
+}
+
+// serveJob shows one job.
+func (g *Gateway) serveJob(w http.ResponseWriter, r *http.Request) {
+	job, principal, err := g.own(r)
+	if err == nil {
+		_, err = queryOf(r)
+	}
+	if err != nil {
+		g.unread(w, err)
+		return
+	}
+	reply, err := g.describe(r, job, principal)
+	if err != nil {
+		g.unread(w, err)
+		return
+	}
+	g.send(w, http.StatusOK, mediaJSON, reply)
+}
+
+// describe shows all of a job but the values of its variables, its input and its output.
+func (g *Gateway) describe(r *http.Request, job journal.Job, to auth.Principal) (jobReply, error) {
+	reply := shown(job)
+	asked := requestOf(job)
+	reply.Argv, reply.Workdir = asked.Argv, asked.Workdir
+	for _, v := range asked.Env {
+		reply.Env = append(reply.Env, v.Key)
+	}
+	if !job.Status.Final() {
+		return reply, nil
+	}
+	reply.Record = recordFor(to, job.Result)
+	ctx, done := g.lookUp(r)
+	defer done()
+	kept, err := g.journal.Output(ctx, job.ID)
+	if err != nil && !errors.Is(err, journal.ErrNotFound) {
+		return reply, err
+	}
+	if err == nil {
+		reply.Stdout, reply.Stderr = keptOf(kept.Stdout), keptOf(kept.Stderr)
+	}
+	return reply, nil
+}
+
+// recordFor is the record of a job's end as somebody may see it. Who is no operator sees which plugins changed what, and neither digests nor text of it:
+// who knows the rest of an output could find out by a digest what a plugin took out of it.
+func recordFor(to auth.Principal, record []byte) json.RawMessage {
+	if len(record) == 0 || to.HasRole(auth.RoleOperator) {
+		return record
+	}
+	var kept struct {
+		Annotations map[string]string `json:"annotations,omitempty"`
+		Changes     []struct {
+			Plugin string   `json:"plugin"`
+			Fields []string `json:"fields"`
+		} `json:"changes,omitempty"`
+		Withheld string `json:"withheld,omitempty"`
+	}
+	if json.Unmarshal(record, &kept) != nil {
+		return nil
+	}
+	b, err := json.Marshal(kept)
+	if err != nil {
+		return nil
+	}
+	return b
+}
+
+func keptOf(s journal.StoredStream) *outputReply {
+	return &outputReply{Bytes: s.Bytes, Kept: s.Size, Truncated: s.Truncated, SHA256: fmt.Sprintf("%x", s.SHA256)}
+}
+
+// listReply is a page of jobs, newest first.
+type listReply struct {
+	Jobs []jobReply `json:"jobs"`
+	Next string     `json:"next,omitempty"` // what to send as before for the next page; "" after the last
+}
+
+// serveList lists jobs.
+func (g *Gateway) serveList(w http.ResponseWriter, r *http.Request) {
+	reply, err := g.list(r)
+	if err != nil {
+		g.unread(w, err)
+		return
+	}
+	g.send(w, http.StatusOK, mediaJSON, reply)
+}
+
+func (g *Gateway) list(r *http.Request) (listReply, error) {
+	none := listReply{}
+	principal, err := g.peer(r)
+	if err != nil {
+		return none, err
+	}
+	filter, err := filterOf(r)
+	if err != nil {
+		return none, err
+	}
+	if filter.Client, err = seenBy(principal, filter.Client, "jobs"); err != nil {
+		return none, err
+	}
+	ctx, done := g.lookUp(r)
+	defer done()
+	pages := pager[journal.Job]{
+		read: func(before int64, limit int) ([]journal.Job, error) {
+			f := filter
+			f.Before, f.Limit = before, limit
+			return g.journal.Jobs(ctx, f)
+		},
+		seq:  func(j journal.Job) int64 { return j.Seq },
+		size: textOf,
+		step: int(max(1, min(listLimit, stepBytes/g.limits.Body))),
+	}
+	jobs, next, err := pages.page(filter.Before, filter.Limit)
+	if err != nil {
+		return none, err
+	}
+	reply := listReply{Jobs: make([]jobReply, len(jobs)), Next: next}
+	for i, job := range jobs {
+		reply.Jobs[i] = shown(job)
+	}
+	return reply, nil
+}
+
+// textOf is how many bytes of a job its caller has chosen.
+func textOf(j journal.Job) int {
+	n := len(j.Command)
+	for name, value := range j.Labels {
+		n += len(name) + len(value)
+	}
+	return n
+}
+
+// filterOf reads what a caller wants to see: status (several may be named), client, label (NAME=VALUE, several must all be there), since (RFC 3339),
+// before (next of the last page) and limit.
+func filterOf(r *http.Request) (journal.Filter, error) {
+	f := journal.Filter{Labels: map[string]string{}}
+	query, err := queryOf(r, "status", "client", "label", "since", "before", "limit")
+	if err != nil {
+		return f, err
+	}
+	for _, list := range query["status"] {
+		for name := range strings.SplitSeq(list, ",") {
+			status := journal.Status(name)
+			if status != journal.Accepted && status != journal.Running && !status.Final() {
+				return f, invalid(&FieldError{"status", "must be accepted, running, exited, signaled, timed_out, killed, failed or interrupted"})
+			}
+			f.Statuses = append(f.Statuses, status)
+		}
+	}
+	for _, label := range query["label"] {
+		name, value, ok := strings.Cut(label, "=")
+		if was, twice := f.Labels[name]; !ok || name == "" || twice && was != value {
+			return f, invalid(&FieldError{"label", "must be NAME=VALUE, and each name have one value"})
+		}
+		f.Labels[name] = value
+	}
+	if len(f.Labels) > maxLabels { // no job has more
+		return f, invalid(&FieldError{"label", fmt.Sprintf("may be given for %d names at most", maxLabels)})
+	}
+	f.Client = query.Get("client")
+	if since := query.Get("since"); since != "" {
+		if f.Since, err = time.Parse(time.RFC3339, since); err != nil {
+			return f, invalid(&FieldError{"since", "must be a time such as 2026-01-31T12:00:00Z"})
+		}
+	}
+	if f.Before, f.Limit, err = pageOf(query); err != nil {
+		return f, err
+	}
+	return f, nil
+}
+
+// repeated are the parameters that may be given more than once.
+var repeated = []string{"status", "label"}
+
+// queryOf reads the query of a route, which has these parameters and no others.
+func queryOf(r *http.Request, parameters ...string) (query url.Values, err error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, invalid(&FieldError{"query", "is not valid"})
+	}
+	for name, given := range values {
+		switch {
+		case !slices.Contains(parameters, name):
+			return nil, invalid(&FieldError{"query", "has the unknown parameter " + printable(name, maxName)})
+		case len(given) > 1 && !slices.Contains(repeated, name):
+			return nil, invalid(&FieldError{name, "is given twice"})
+		case slices.Contains(given, ""): // most likely a variable of a script that is not set
+			return nil, invalid(&FieldError{name, "is empty"})
+		}
+	}
+	return values, nil
+}

@@ -1,0 +1,77 @@
+package client
+
+import (
+	"bytes"
+	"crypto/x509"
+	"errors"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A TimeoutError says that there was no reply within the time that New was given. What the request asks for may go on.
+type TimeoutError struct{ Err error }
+
+func (e *TimeoutError) Error() string { return e.Err.Error() }
+
+// Unwrap returns the cause.
+func (e *TimeoutError) Unwrap() error { return e.Err }
+
+const startIt = "is the gateway running? start it with: sidegate serve --config FILE"
+
+// explain adds to the error of a connection what there is to do.
+func (c *Client) explain(err error) error {
+	host := strings.TrimPrefix(strings.TrimPrefix(c.base, "https://"), "http://")
+	if wrapped := (*url.Error)(nil); c.socket != "" && errors.As(err, &wrapped) {
+		err = wrapped.Err // it would show the URL, which is made up
+	}
+	var unknown x509.UnknownAuthorityError
+	switch {
+	case errors.Is(err, http.ErrSchemeMismatch):
+		return fmt.Errorf("%s speaks plain HTTP, and not TLS: write http://%s, or configure tls.cert_file and tls.key_file", c.address, host)
+	case errors.As(err, &unknown):
+		return fmt.Errorf("%w\nif the gateway's certificate is from an authority of your own, name its file in the environment variable SSL_CERT_FILE", err)
+	case os.IsTimeout(err) && c.timeout > 0:
+		return &TimeoutError{fmt.Errorf("no reply within %v", c.timeout)}
+	case c.socket == "":
+		return fmt.Errorf("%w\n%s", err, startIt)
+	case errors.Is(err, unix.ENOENT):
+		return fmt.Errorf("%w\n%s, with unix:%s in listen", err, startIt, c.socket)
+	case errors.Is(err, unix.EACCES), errors.Is(err, unix.EPERM):
+		return fmt.Errorf("%w\nsocket_mode and socket_group in the gateway's configuration say who may connect, and so do the directories that lead to the socket", err)
+	}
+	return fmt.Errorf("%w\n%s", err, startIt)
+}
+
+// wantsTLS is what a TLS server written in Go answers in plain text to one who does not speak it.
+const wantsTLS = "Client sent an HTTP request to an HTTPS server."
+
+// checkTLS returns an error if a reply is that of a server that wanted TLS. It leaves the body as it was.
+func (c *Client) checkTLS(resp *http.Response) error {
+	if resp.StatusCode != http.StatusBadRequest || c.socket != "" || !strings.HasPrefix(c.base, "http://") {
+		return nil
+	}
+	begin, err := io.ReadAll(io.LimitReader(resp.Body, int64(len(wantsTLS))+2))
+	if err == nil && string(bytes.TrimSpace(begin)) == wantsTLS {
+		return fmt.Errorf("%s speaks TLS: write https://%s", c.address, strings.TrimPrefix(c.base, "http://"))
+	}
+	rest := io.Reader(resp.Body)
+	if err != nil {
+		rest = failing{err}
+	}
+	resp.Body = struct {
+		io.Reader
+		io.Closer
+	}{io.MultiReader(bytes.NewReader(begin), rest), resp.Body}
+	return nil
+}
+
+// failing is a reader that cannot be read.
+type failing struct{ err error }
+
+func (f failing) Read([]byte) (int, error) { return 0, f.err }
