@@ -70,7 +70,11 @@ func show(ctx context.Context, binary, plugins string) (err error) {
 	if err := g.Stop(); err != nil {
 		return fmt.Errorf("stopping: %w\nthe gateway's log:\n%s", err, g.Log())
 	}
-	fmt.Print("  it drained, closed its journal and exited with 0\n\nEverything did what it says.\n")
+	fmt.Print("  it drained, closed its journal and exited with 0\n")
+	if err := verifyAudit(ctx, binary, filepath.Join(dir, "gateway")); err != nil {
+		return err
+	}
+	fmt.Print("\nEverything did what it says.\n")
 	return nil
 }
 

@@ -102,7 +102,8 @@ func (r *Runner) canary(p Profile, ground *ground) (map[string]outcome, error) {
 		return nil, err
 	}
 	job := &Job{
-		ID: "canary-" + string(p), Env: []string{canaryPlan + "=" + string(env)},
+		// As jobs' are, its name is nobody else's: what carries the mark of a job that has ended is killed.
+		ID: fmt.Sprintf("canary-%s-%s", p, filepath.Base(ground.plan.Dir)), Env: []string{canaryPlan + "=" + string(env)},
 		Profile: p, BestEffort: true, Timeout: canaryTimeout, MaxOutput: 64 << 10,
 		Filesystem: &Filesystem{Execute: []string{}}, Network: NetworkNone,
 	}

@@ -28,6 +28,8 @@ type try struct {
 	hardening string
 	// allowed is what a command must be able to do: without it, all denials would prove nothing.
 	allowed bool
+	// by is what denies it, where that need not be found out.
+	by string
 	// arrived is a signal by which the gateway itself, and not the command, sees that it has got through.
 	arrived syscall.Signal
 }
@@ -39,13 +41,16 @@ type battery struct {
 	job   func(*escapeGateway, *scene) (Job, error)
 }
 
+// withAll is said of what is tried by a command whose decision lists everything.
+const withAll = " with / listed"
+
 // batteries are all that is tried, in the order of the table.
 var batteries = sync.OnceValue(func() []battery {
 	return []battery{
-		{"narrow", slices.Concat(allowedTries, fileTries(""), metadataTries, writeTries, processTries, memoryTries, signalTries, neighbourTries,
-			unixTries, ipcTries, socketTries(NetworkNone), namespaceTries, mountTries, kernelTries, executeTries, privilegeTries, systemTries,
-			ttyTries, viewTries), (*escapeGateway).job},
-		{"broad", slices.Concat(fileTries(" with / listed"), socketTries(NetworkFull)), listEverything},
+		{"narrow", slices.Concat(allowedTries, fileTries(""), metadataTries, writeTries, processTries, memoryTries, signalTries, neighbourTries(""),
+			unixTries, lastingTries, heldTries, socketTries(NetworkNone), namespaceTries, handleTries, mountTries, kernelTries, conventionTries,
+			executeTries, privilegeTries, systemTries(""), ttyTries, viewTries), (*escapeGateway).job},
+		{"broad", slices.Concat(fileTries(withAll), neighbourTries(withAll), systemTries(withAll), socketTries(NetworkFull)), listEverything},
 		{"limited", slices.Concat(limitTries, socketTries(NetworkNetlink)), limitEverything},
 		{"shell", shellTries, inShell},
 		{gatewayBattery, besideTries(), nil},
@@ -92,6 +97,9 @@ func escapeAttacker() error {
 		return fmt.Errorf("there is no battery %q", s.Battery)
 	}
 	for _, t := range batteries()[i].tries {
+		if len(s.Only) > 0 && !slices.Contains(s.Only, t.name) {
+			continue
+		}
 		if err := out.Encode(t.attempt(&s)); err != nil {
 			return err
 		}

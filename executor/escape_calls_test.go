@@ -142,10 +142,10 @@ func withoutNamespaces(*scene) string {
 	return ""
 }
 
-// asAdmin makes the calls with the rights of an administrator, as far as the profile host allows: in namespaces of its own, so that
-// nothing of the host is changed. Under other profiles nothing is made first, so that what is refused is the call itself.
+// asAdmin makes the calls with the rights of an administrator, as far as they are to be had without a sandbox: in namespaces of its own, so that
+// nothing of the host is changed. In a sandbox nothing is made first, so that what is refused is the call itself.
 func asAdmin(s *scene, calls ...rawCall) error {
-	if s.Profile != ProfileHost {
+	if !s.free() {
 		return inChild(calls...)
 	}
 	flags := uintptr(unix.CLONE_NEWNS)

@@ -22,6 +22,8 @@ var executeTries = []try{
 	{name: "execute a program by its descriptor (O_PATH)", do: func(s *scene) error { return executeOpened(unix.O_PATH) }},
 	{name: "execute a program by its descriptor (O_RDONLY)", do: func(s *scene) error { return executeOpened(unix.O_RDONLY) }},
 	{name: "execute a program by the name of a descriptor", do: executeByName},
+	{name: "execute a program of a directory's descriptor", do: executeIn},
+	{name: "execute the program of a process of its user", do: func(s *scene) error { return start(s.Bystander.dir()+"/exe", "--help") }},
 	{name: "execute a copy of a program", do: func(s *scene) error { return withCopy(s.own(), func(f *os.File) error { return start(f.Name()) }) }},
 	{name: "execute a copy of a program in a writable root", do: func(s *scene) error { return withCopy(s.Writable, func(f *os.File) error { return start(f.Name()) }) }},
 	{name: "execute a copy that has no name any more", do: executeUnlinked},
@@ -97,6 +99,17 @@ func executeOpened(flags int) error {
 	}
 	defer f.Close()
 	return executeFD(f.Fd())
+}
+
+// executeIn executes a program by its name in an open directory.
+func executeIn(*scene) error {
+	dir, err := os.OpenFile(filepath.Dir(notListed()), unix.O_PATH|unix.O_DIRECTORY, 0)
+	if err != nil {
+		return err
+	}
+	defer dir.Close()
+	argv := &[2]uintptr{text("true"), 0}
+	return inChild(raw(unix.SYS_EXECVEAT, dir.Fd(), text(filepath.Base(notListed())), address(argv), address(new(uintptr)), 0))
 }
 
 func executeByName(*scene) error {

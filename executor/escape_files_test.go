@@ -14,7 +14,7 @@ import (
 // listEverything makes of a job one whose decision lists everything, as a careless policy does.
 func listEverything(g *escapeGateway, s *scene) (Job, error) {
 	job, err := g.job(s)
-	job.Filesystem = &Filesystem{Read: []string{"/", s.Top}, Write: []string{s.Top, s.Outside}, Execute: []string{"/", s.Top}}
+	job.Filesystem = &Filesystem{Read: []string{"/", s.Top}, Write: []string{"/", s.Top, s.Outside}, Execute: []string{"/", s.Top}}
 	job.Network = NetworkFull
 	return job, err
 }
@@ -34,7 +34,7 @@ func fileTries(where string) []try {
 		{name: "read the secret through /proc/self/cwd", do: func(s *scene) error { return read("/proc/self/cwd/../state/secret") }},
 		{name: "read the secret through the name of a descriptor", do: throughDescriptor},
 		{name: "read the secret by its handle", do: func(s *scene) error { return throughHandle(s.own(), s.Secret) }, excuse: needs(unix.CAP_DAC_READ_SEARCH)},
-		{name: "execute the secret as a program", do: func(s *scene) error { return through(start(s.Secret), unix.ENOEXEC) }, excuse: always("it is not executable")},
+		{name: "execute the secret as a program", do: func(s *scene) error { return through(start(s.Secret), unix.ENOEXEC, unix.ETXTBSY) }},
 	}
 	for _, file := range []struct {
 		name string
@@ -55,7 +55,7 @@ func fileTries(where string) []try {
 	}
 	listing := try{name: "list the state directory", do: func(s *scene) error { return list(s.State) }}
 	if where != "" {
-		listing.left = residue{why: "names in protected directories, below a root that holds them", in: []Profile{ProfileConfined, ProfileIsolated}}
+		listing.left = listed
 	}
 	tries = append(tries, listing)
 	for i := range tries {
@@ -171,14 +171,17 @@ var metadataTries = []try{
 		_, err := unix.Llistxattr(s.Secret, nil)
 		return err
 	}, left: metadata},
-	{name: "set the mode of the secret", do: func(s *scene) error { return os.Chmod(s.Secret, 0o666) }, excuse: ofOther, left: ownFiles},
+	{name: "set the mode of the secret", do: func(s *scene) error { return os.Chmod(s.Secret, 0o777) }, excuse: ofOther, left: ownFiles},
 	{name: "set the times of the secret", do: setTimes, excuse: ofOther, left: ownFiles},
+	{name: "set an extended attribute of the secret", do: setAttribute, excuse: always("the file system has none"),
+		left: residue{why: "extended attributes of files that its user may write to", in: []Profile{ProfileConfined, ProfileIsolated}}},
 	{name: "give the secret to another user", do: giveAway, excuse: needs(unix.CAP_CHOWN)},
 	{name: "enter the state directory", do: func(s *scene) error { return enter(s.State) }, left: metadata},
 }
 
 // What SECURITY.md says of them.
 var (
+	listed   = residue{why: "names in protected directories, below a root that holds them", in: []Profile{ProfileConfined, ProfileIsolated}}
 	metadata = residue{why: "names, sizes, modes and times of files", in: []Profile{ProfileConfined, ProfileIsolated}}
 	ownFiles = residue{why: "modes and times of files of the command's user", in: []Profile{ProfileConfined, ProfileIsolated}, as: []string{whoRoot, whoSelf}}
 )
@@ -191,6 +194,14 @@ func watchState(s *scene) error {
 	defer unix.Close(fd)
 	_, err = unix.InotifyAddWatch(fd, s.State, unix.IN_ALL_EVENTS)
 	return err
+}
+
+func setAttribute(s *scene) error {
+	const name = "user.sidegate-test"
+	if err := unix.Setxattr(s.Secret, name, []byte("x"), 0); err != nil {
+		return err
+	}
+	return unix.Removexattr(s.Secret, name)
 }
 
 func giveAway(s *scene) error {

@@ -1,7 +1,6 @@
 package executor
 
 import (
-	"bufio"
 	"context"
 	"encoding/json"
 	"errors"
@@ -12,7 +11,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"slices"
-	"strings"
 	"syscall"
 	"time"
 
@@ -31,15 +29,19 @@ type escapeReport struct {
 type escapeGateway struct {
 	scene   scene
 	runner  *Runner
+	bare    *Runner // of the same configuration
 	fifo    *os.File
 	signals chan os.Signal
 	arrived map[os.Signal]int
 	whole   condition // what it is like when nobody has harmed it
 	report  escapeReport
 	jobs    int
+
+	strangers  map[int]bool    // children that commands have made it
+	controlled map[string]bool // the tries that this user's commands can make without a sandbox
 }
 
-func escapeGatewayProcess() error {
+func escapeGatewayProcess() (err error) {
 	// As the gateway does: its memory and all that /proc tells of it are nobody's but root's.
 	if err := unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0); err != nil {
 		return err
@@ -48,7 +50,7 @@ func escapeGatewayProcess() error {
 		_, _ = io.Copy(io.Discard, os.Stdin)
 		syscall.Exit(1)
 	}()
-	g := &escapeGateway{signals: make(chan os.Signal, 100), arrived: map[os.Signal]int{}}
+	g := &escapeGateway{signals: make(chan os.Signal, 100), arrived: map[os.Signal]int{}, strangers: map[int]bool{}}
 	signal.Notify(g.signals, unix.SIGUSR1, unix.SIGUSR2, unix.SIGIO, unix.SIGCONT, unix.SIGTERM, unix.SIGHUP, unix.SIGXCPU, fenceSignal)
 	g.scene.Top, g.scene.Hidden = os.Getenv("ESCAPE_TOP"), os.Getenv("ESCAPE_HIDDEN")
 	runtimeTrees = append(runtimeTrees, g.scene.in("runtime"))
@@ -56,16 +58,11 @@ func escapeGatewayProcess() error {
 	if err := g.scene.set(); err != nil {
 		return fmt.Errorf("setting the scene: %w", err)
 	}
-	var err error
+	defer func() { err = errors.Join(err, g.scene.close()) }()
 	if g.fifo, err = os.OpenFile(g.scene.Fifo, os.O_RDWR, 0); err != nil {
 		return err
 	}
-	for _, way := range []Way{WayVfork, WayHelper} {
-		if err := g.attackedBy(way); err != nil {
-			return fmt.Errorf("%s: %w", way, err)
-		}
-	}
-	if err := g.scene.close(); err != nil {
+	if err := g.attackedBy(Way(os.Getenv("ESCAPE_WAY"))); err != nil {
 		return err
 	}
 	return json.NewEncoder(os.Stdout).Encode(g.report)
@@ -73,7 +70,7 @@ func escapeGatewayProcess() error {
 
 // attackedBy has every battery tried by children that are made in this way.
 func (g *escapeGateway) attackedBy(way Way) error {
-	g.scene.Way, g.scene.Work = way, g.scene.in("state/work-"+string(way))
+	g.scene.Way, g.scene.Work = way, g.scene.in("state/work")
 	whos := whoMayBe()
 	config := Config{
 		WorkRoot: g.scene.Work, Way: way, Protected: g.scene.protected(), KillGrace: 50 * time.Millisecond, PipeGrace: 200 * time.Millisecond,
@@ -83,6 +80,9 @@ func (g *escapeGateway) attackedBy(way Way) error {
 	}
 	var err error
 	if g.runner, err = New(config); err != nil {
+		return err
+	}
+	if err = g.newBare(config); err != nil {
 		return err
 	}
 	if g.whole, err = g.look(); err != nil {
@@ -96,7 +96,8 @@ func (g *escapeGateway) attackedBy(way Way) error {
 			}
 		}
 	}
-	return g.runner.Close()
+	g.awaitBurial()
+	return errors.Join(g.runner.Close(), g.bare.Close())
 }
 
 // combination has every battery tried as one user under one profile.
@@ -113,6 +114,7 @@ func (g *escapeGateway) combination() error {
 	if err != nil {
 		return fmt.Errorf("another job: %w", err)
 	}
+	before := len(g.report.Findings)
 	for _, b := range batteries() {
 		if b.name == gatewayBattery {
 			g.tryBesides()
@@ -120,10 +122,33 @@ func (g *escapeGateway) combination() error {
 			g.attack(b)
 		}
 	}
+	g.examine()
+	if err := g.conclude(g.report.Findings[before:]); err != nil {
+		return err
+	}
 	if err := depart(); err != nil {
 		return err
 	}
-	g.examine()
+	g.examineRest()
+	return nil
+}
+
+// conclude notes what is possible without a sandbox, and finds out what denies it with one. That does not depend on the way.
+func (g *escapeGateway) conclude(findings []finding) error {
+	switch {
+	case g.scene.Profile == ProfileHost:
+		g.controlled = map[string]bool{}
+		for _, f := range findings {
+			g.controlled[f.Try] = f.Through
+		}
+	case g.scene.Profile == ProfileConfined && g.scene.Way == WayVfork:
+		if err := g.explain(findings); err != nil {
+			return err
+		}
+		clear(g.arrived)
+		g.findStrangers(true)
+		g.examine()
+	}
 	return nil
 }
 
@@ -157,8 +182,7 @@ func (g *escapeGateway) job(s *scene) (Job, error) {
 	if err != nil {
 		return Job{}, err
 	}
-	job, err := g.program(g.scene.in(programAttacker), programAttacker)
-	job.Env = append(job.Env, helperKey+"=escape-attacker", sceneKey+"="+string(told))
+	job, err := g.attacker("escape-attacker", sceneKey+"="+string(told))
 	job.Filesystem.Execute = []string{g.scene.in(programPlain), g.scene.in(programSetuid), g.scene.in(programCapable)}
 	return job, err
 }
@@ -193,8 +217,10 @@ type performance struct {
 	out, err string
 }
 
-func (g *escapeGateway) run(job Job) (performance, error) {
-	res, err := g.runner.Run(context.Background(), job)
+func (g *escapeGateway) run(job Job) (performance, error) { return perform(g.runner, job) }
+
+func perform(r *Runner, job Job) (performance, error) {
+	res, err := r.Run(context.Background(), job)
 	if err != nil {
 		return performance{}, err
 	}
@@ -202,84 +228,4 @@ func (g *escapeGateway) run(job Job) (performance, error) {
 	stdout, outErr := res.Stdout.Bytes()
 	stderr, errErr := res.Stderr.Bytes()
 	return performance{res, string(stdout), string(stderr)}, errors.Join(outErr, errErr)
-}
-
-// attack runs the job of a battery and takes down what it could do.
-func (g *escapeGateway) attack(b battery) {
-	s := g.scene
-	s.Battery = b.name
-	job, err := b.job(g, &s)
-	var res performance
-	if err == nil {
-		res, err = g.run(job)
-	}
-	told := map[string]finding{}
-	lines := bufio.NewScanner(strings.NewReader(res.out))
-	for lines.Scan() {
-		var f finding
-		if err := json.Unmarshal(lines.Bytes(), &f); err != nil {
-			g.harmed("%s: the command wrote %q", b.name, lines.Text())
-		}
-		told[f.Try] = f
-	}
-	if err == nil && (res.Status != StatusExited || res.ExitCode != 0) {
-		g.harmed("%s: the command ended with %s, code %d: %s", b.name, res.Status, res.ExitCode, res.err)
-	}
-	for _, t := range b.tries {
-		f, tried := told[t.name]
-		if err != nil {
-			f = finding{Untried: true, Detail: err.Error(), Excuse: g.excuse(err)}
-		} else if !tried {
-			f = finding{Untried: true, Detail: fmt.Sprintf("the command ended with %s, code %d: %s", res.Status, res.ExitCode, res.err)}
-		}
-		g.note(&t, f)
-	}
-}
-
-// excuse says why a job may have been refused: nothing of it was run.
-func (g *escapeGateway) excuse(err error) string {
-	if errors.Is(err, errNoShell) {
-		return "the host has no bash"
-	}
-	var refused *UnavailableError
-	if g.scene.Profile != ProfileIsolated || !errors.As(err, &refused) {
-		return ""
-	}
-	switch g.scene.Who {
-	case whoSelf:
-		return withoutNamespaces(&g.scene)
-	case whoService:
-		return "a gateway without CAP_SYS_ADMIN can make namespaces for its own user alone"
-	}
-	return needs(unix.CAP_SYS_ADMIN)(&g.scene)
-}
-
-// note takes a finding down.
-func (g *escapeGateway) note(t *try, f finding) {
-	f.Try, f.Profile, f.Way, f.Who = t.name, g.scene.Profile, g.scene.Way, g.scene.Who
-	f.Softer = t.hardening != "" && !g.has(t.hardening)
-	if f.Through && t.arrived != 0 && !g.hasArrived(t) {
-		f.Through, f.Detail = false, "not delivered"
-	}
-	if f.Profile == ProfileHost && !f.Through && !f.Untried && f.Excuse == "" && t.excuse != nil {
-		f.Excuse = t.excuse(&g.scene)
-	}
-	g.report.Findings = append(g.report.Findings, f)
-}
-
-// has tells whether the kernel has what hardens the profile.
-func (g *escapeGateway) has(hardening string) bool {
-	if hardening == hardeningTruncate {
-		return g.runner.sandbox.landlock.Truncate
-	}
-	holds := g.runner.support(g.scene.Profile)
-	return holds.has(hardening)
-}
-
-// hardeningTruncate is no feature of its own: before Landlock ABI 3 truncating a file is no right.
-const hardeningTruncate = "truncate"
-
-func (g *escapeGateway) harmed(format string, args ...any) {
-	where := fmt.Sprintf("%s, %s, as %s: ", g.scene.Profile, g.scene.Way, g.scene.Who)
-	g.report.Harm = append(g.report.Harm, where+fmt.Sprintf(format, args...))
 }

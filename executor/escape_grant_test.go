@@ -55,3 +55,38 @@ func (g *escapeGateway) tryForeignLink() error {
 	job.Filesystem.Read = []string{link}
 	return g.refused(job)
 }
+
+// tryTurnedSecret has the protected path lead to another file than it did when the gateway was started, as secrets are exchanged that a
+// container is given, and reads that file.
+func (g *escapeGateway) tryTurnedSecret() error {
+	if err := g.scene.turn("two"); err != nil {
+		return err
+	}
+	return errors.Join(g.readBelowTop("turning/two/key"), g.scene.turn("one"))
+}
+
+// turn makes the link lead to a directory.
+func (s *scene) turn(dir string) error {
+	link := s.in("turning/new")
+	return errors.Join(os.Symlink(dir, link), os.Rename(link, s.in("turning/now")))
+}
+
+// tryNewSecret makes a protected file that was not there before.
+func (g *escapeGateway) tryNewSecret() error {
+	path := g.scene.in("later/key")
+	defer os.Remove(path)
+	if err := os.WriteFile(path, []byte(fileText), 0o666); err != nil {
+		return err
+	}
+	return g.readBelowTop("later/key")
+}
+
+// readBelowTop runs a job that reads a file, with everything in the scene listed.
+func (g *escapeGateway) readBelowTop(name string) error {
+	job, err := g.shell(fmt.Sprintf("read -r line <'%s'", g.scene.in(name)))
+	if err != nil {
+		return err
+	}
+	job.Filesystem.Read = []string{g.scene.Top}
+	return g.refused(job)
+}

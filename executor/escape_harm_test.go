@@ -3,9 +3,11 @@ package executor
 import (
 	"fmt"
 	"os"
+	"path/filepath"
 	"reflect"
+	"strconv"
+	"strings"
 	"time"
-	"unsafe"
 
 	"golang.org/x/sys/unix"
 )
@@ -86,7 +88,7 @@ func (g *escapeGateway) examine() {
 		}
 	}
 	clear(g.arrived)
-	g.buryStrangers()
+	g.findStrangers(g.scene.Profile == ProfileHost)
 	now, err := g.look()
 	if err != nil {
 		g.harmed("it cannot be looked at: %v", err)
@@ -98,6 +100,11 @@ func (g *escapeGateway) examine() {
 			g.harmed("%s was\n%v\nand is\n%v", was.Type().Field(i).Name, w, n)
 		}
 	}
+}
+
+// examineRest notes what is left when no job runs.
+func (g *escapeGateway) examineRest() {
+	g.examine()
 	left, err := os.ReadDir(g.scene.Work)
 	if err != nil || len(left) > 0 {
 		g.harmed("%v is left in the work root (%v)", left, err)
@@ -139,21 +146,49 @@ func (g *escapeGateway) hasArrived(t *try) bool {
 	return g.arrived[t.arrived] > 0
 }
 
-// buryStrangers waits for children that the gateway has not made: a command has.
-func (g *escapeGateway) buryStrangers() {
-	for {
-		var info unix.Siginfo
-		err := unix.Waitid(unix.P_ALL, 0, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil)
-		if err != nil || info.Signo == 0 {
-			return
-		}
-		pid := int(*(*int32)(unsafe.Add(unsafe.Pointer(&info), 16))) // si_pid
-		if g.scene.Profile != ProfileHost {
+// strangers looks for children that have ended and that the gateway has not made: a command has. Where nothing prevents that, it is no harm, as long
+// as they are waited for.
+func (g *escapeGateway) findStrangers(allowed bool) {
+	pids, err := zombies()
+	if err != nil {
+		g.harmed("its children cannot be listed: %v", err)
+	}
+	for _, pid := range pids {
+		if !allowed && !g.strangers[pid] {
 			g.harmed("it was given the child %d", pid)
 		}
-		if _, err := unix.Wait4(pid, nil, 0, nil); err != nil {
-			g.harmed("the child %d cannot be waited for: %v", pid, err)
+		g.strangers[pid] = true
+	}
+}
+
+// awaitBurial returns when the Runner has waited for all strangers.
+func (g *escapeGateway) awaitBurial() {
+	for deadline := time.Now().Add(20 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		pids, err := zombies()
+		switch {
+		case err == nil && len(pids) == 0:
+			return
+		case err != nil || time.Now().After(deadline):
+			g.harmed("nobody waits for its children %v (%v)", pids, err)
 			return
 		}
 	}
+}
+
+// zombies lists the children of this process that have ended and were not waited for.
+func zombies() (pids []int, err error) {
+	lists, err := filepath.Glob("/proc/self/task/*/children")
+	for _, list := range lists {
+		text, _ := os.ReadFile(list) // of a thread that may have ended
+		for _, field := range strings.Fields(string(text)) {
+			pid, err := strconv.Atoi(field)
+			if err != nil {
+				return nil, err
+			}
+			if state, err := statusOf(pid, "State"); err == nil && strings.HasPrefix(state, "Z") {
+				pids = append(pids, pid)
+			}
+		}
+	}
+	return pids, err
 }

@@ -1,6 +1,8 @@
 package executor
 
 import (
+	"os"
+
 	"golang.org/x/sys/unix"
 )
 
@@ -44,12 +46,39 @@ var kernelTries = []try{
 	{name: "read the kernel's log (syslog)", do: kernelCall(unix.SYS_SYSLOG, []uintptr{10, 0, 0}), excuse: needs(unix.CAP_SYSLOG)},
 	{name: "hide memory (memfd_secret)", do: kernelCall(unix.SYS_MEMFD_SECRET, []uintptr{unix.O_CLOEXEC})},
 	{name: "take fixed addresses (personality)", do: func(*scene) error { return inChild(raw(unix.SYS_PERSONALITY, 0x0040000)) }},
+	{name: "make what may be read executable (personality)", do: func(*scene) error { return inChild(raw(unix.SYS_PERSONALITY, 0x0400000)) }},
+	{name: "quotactl", do: kernelCall(unix.SYS_QUOTACTL, []uintptr{quotaOn, bad, 0, 0}, unix.EFAULT), excuse: needs(unix.CAP_SYS_ADMIN)},
+	{name: "quotactl_fd", do: func(s *scene) error {
+		f, err := os.Open(s.Readable)
+		if err != nil {
+			return err
+		}
+		defer f.Close()
+		_, err = invoke(unix.SYS_QUOTACTL_FD, f.Fd(), quotaSync, 0, 0)
+		return through(err, unix.ESRCH, unix.EINVAL)
+	}},
+	{name: "hang up the terminal (vhangup)", do: kernelCall(unix.SYS_VHANGUP, nil), excuse: needs(unix.CAP_SYS_TTY_CONFIG)},
+	{name: "label itself (lsm_set_self_attr)", do: kernelCall(unix.SYS_LSM_SET_SELF_ATTR, []uintptr{100, bad, 32, 0}, unix.EFAULT, unix.EOPNOTSUPP)},
+	{name: "change the map of its memory (PR_SET_MM)", do: func(*scene) error {
+		return through(inChild(raw(unix.SYS_PRCTL, unix.PR_SET_MM, unix.PR_SET_MM_START_BRK, 0, 0)), unix.EINVAL)
+	}, excuse: needs(unix.CAP_SYS_RESOURCE)},
+	{name: "share a processor's core with the gateway (PR_SCHED_CORE)", do: func(s *scene) error {
+		return toGateway(s, func(pid int) error {
+			return inChild(raw(unix.SYS_PRCTL, unix.PR_SCHED_CORE, unix.PR_SCHED_CORE_SHARE_FROM, uintptr(pid), 1, 0))
+		})
+	}, excuse: always("the kernel may not have it")},
 	{name: "answer calls of others (seccomp)", do: func(*scene) error {
 		return through(inChild(raw(unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, 0)), unix.EFAULT)
 	}},
 	{name: "make a call that the newest kernels have (listns)", do: kernelCall(unix.SYS_LISTNS, []uintptr{0, 0, 0, 0}, unix.EINVAL, unix.EFAULT)},
 	{name: "make a call that no kernel has", do: kernelCall(4000, nil), excuse: always("there is none")},
 }
+
+// Commands of quotactl(2) for users' quotas.
+const (
+	quotaOn   = 0x800002 << 8
+	quotaSync = 0x800001 << 8
+)
 
 const keyring = ^uintptr(1) // KEY_SPEC_PROCESS_KEYRING, -2
 

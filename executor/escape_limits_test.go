@@ -26,7 +26,7 @@ func limitEverything(g *escapeGateway, s *scene) (Job, error) {
 	return job, err
 }
 
-var limitTries = []try{
+var limitTries = limited([]try{
 	{name: "open more files than it may", do: openMany},
 	{name: "write a longer file than it may", do: writeMuch},
 	{name: "write a longer file than it may, with a hole", do: func(s *scene) error {
@@ -35,6 +35,16 @@ var limitTries = []try{
 	{name: "make more processes than it may", do: forkMany},
 	{name: "raise the limit of processor time", do: func(*scene) error { return raiseFinite(unix.RLIMIT_CPU) }, excuse: needs(unix.CAP_SYS_RESOURCE)},
 	{name: "raise the limit of the size of files", do: func(*scene) error { return raiseFinite(unix.RLIMIT_FSIZE) }, excuse: needs(unix.CAP_SYS_RESOURCE)},
+})
+
+const byLimit = "its limit"
+
+// limited says of tries what denies them.
+func limited(tries []try) []try {
+	for i := range tries {
+		tries[i].by = byLimit
+	}
+	return tries
 }
 
 func openMany(*scene) error {
@@ -81,11 +91,8 @@ func forkMany(*scene) (err error) {
 // raiseFinite raises a hard limit that is set. One that is not is as high as can be.
 func raiseFinite(resource int) error {
 	var limit unix.Rlimit
-	if err := unix.Getrlimit(resource, &limit); err != nil {
+	if err := unix.Getrlimit(resource, &limit); err != nil || limit.Max == unix.RLIM_INFINITY {
 		return err
-	}
-	if limit.Max == unix.RLIM_INFINITY {
-		return nil
 	}
 	return raise(resource)
 }

@@ -28,6 +28,9 @@ var memoryTries = func() []try {
 			if victim.name == "the gateway" && attack.byUser {
 				excuse = ofOther
 			}
+			if attack.privileged {
+				excuse = needs(unix.CAP_SYS_NICE)
+			}
 			if attack.scheduling {
 				left = victim.left
 			}
@@ -53,6 +56,7 @@ var memoryAttacks = []struct {
 	verb       string
 	do         func(*scene, int) error
 	byUser     bool // belonging to the same user suffices
+	privileged bool // it does not
 	scheduling bool
 }{
 	{verb: "trace (PTRACE_ATTACH)", do: traceAttach},
@@ -68,11 +72,28 @@ var memoryAttacks = []struct {
 		_, err := invoke(unix.SYS_MOVE_PAGES, uintptr(pid), 0, 0, 0, 0, 0)
 		return err
 	}},
+	{verb: "advise on memory (process_madvise) of", do: func(_ *scene, pid int) error {
+		return byPidfd(pid, func(fd uintptr) error {
+			_, err := invoke(unix.SYS_PROCESS_MADVISE, fd, address(new([2]uintptr)), 1, unix.MADV_COLD, 0)
+			return err
+		})
+	}, privileged: true},
+	{verb: "take the memory (process_mrelease) of", do: func(_ *scene, pid int) error {
+		return byPidfd(pid, func(fd uintptr) error {
+			_, err := invoke(unix.SYS_PROCESS_MRELEASE, fd, 0)
+			return through(err, unix.EINVAL) // it does not end
+		})
+	}},
+	{verb: "move memory (migrate_pages) of", do: func(_ *scene, pid int) error {
+		_, err := invoke(unix.SYS_MIGRATE_PAGES, uintptr(pid), 1, address(new(uint64)), address(new(uint64)))
+		return through(err, unix.EINVAL)
+	}},
 	{verb: "find the locks (get_robust_list) of", do: robustList},
 	{verb: "set the limits of", do: setLimit, byUser: true},
 	{verb: "set the priority of", do: setPriority, byUser: true, scheduling: true},
 	{verb: "set the processors of", do: setProcessors, byUser: true, scheduling: true},
 	{verb: "set the input and output priority of", do: setIOPriority, byUser: true, scheduling: true},
+	{verb: "set the scheduling (sched_setattr) of", do: setScheduling, byUser: true, scheduling: true},
 }
 
 func scheduling(as ...string) residue {
@@ -129,6 +150,23 @@ func takeDescriptor(s *scene, pid int) error {
 		return err
 	}
 	return unix.Close(fd)
+}
+
+func byPidfd(pid int, do func(uintptr) error) error {
+	fd, err := unix.PidfdOpen(pid, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return do(uintptr(fd))
+}
+
+func setScheduling(_ *scene, pid int) error {
+	attr, err := unix.SchedGetAttr(pid, 0)
+	if err != nil {
+		return err
+	}
+	return unix.SchedSetAttr(pid, attr, 0)
 }
 
 func robustList(_ *scene, pid int) error {

@@ -23,11 +23,16 @@ var privilegeTries = []try{
 		left: residue{why: "it is root", in: []Profile{ProfileConfined, ProfileIsolated}, as: []string{whoRoot}}},
 	{name: "become another user", do: func(s *scene) error { return inChild(raw(unix.SYS_SETRESUID, foreignUID, foreignUID, foreignUID)) }, excuse: needs(unix.CAP_SETUID)},
 	{name: "join a group", do: func(s *scene) error { return inChild(raw(unix.SYS_SETGROUPS, 1, address(new(uint32)))) }, excuse: needs(unix.CAP_SETGID)},
+	{name: "give a file of its own capabilities", do: func(s *scene) error { return withOwnFile(s, giveCapabilities) }, excuse: needs(unix.CAP_SETFCAP)},
+	{name: "give a file of its own to another user", do: func(s *scene) error {
+		return withOwnFile(s, func(_ *scene, own string) error { return os.Chown(own, foreignUID, -1) })
+	}, excuse: needs(unix.CAP_CHOWN)},
 	{name: "switch no_new_privs off", do: func(*scene) error { return unix.Prctl(unix.PR_SET_NO_NEW_PRIVS, 0, 0, 0, 0) }, excuse: always("no process can")},
 	{name: "read a file that belongs to somebody else", do: func(s *scene) error { return openAndClose(s.in(fileForeign), os.O_RDONLY) }, excuse: needs(unix.CAP_DAC_OVERRIDE)},
 	{name: "raise its own priority", do: func(*scene) error { return inChild(raw(unix.SYS_SETPRIORITY, unix.PRIO_PROCESS, 0, ^uintptr(4))) }, excuse: needs(unix.CAP_SYS_NICE)},
 	{name: "raise the limit of open files", do: func(*scene) error { return raise(unix.RLIMIT_NOFILE) }, excuse: needs(unix.CAP_SYS_RESOURCE)},
 	{name: "raise the limit of core dumps", do: func(*scene) error { return raise(unix.RLIMIT_CORE) }, excuse: needs(unix.CAP_SYS_RESOURCE)},
+	{name: "have the host's handler of crashes started, by another limit of core dumps than 1", do: lowerCore},
 	{name: "find the gateway's secret in its environment", do: searchEnvironment, excuse: always("no profile passes the gateway's environment on")},
 	{name: "find a descriptor that was left open", do: searchDescriptors, excuse: always("no profile passes a descriptor on")},
 }
@@ -83,6 +88,13 @@ func raiseCapability(*scene) error {
 	return inChild(raw(unix.SYS_CAPSET, address(&header), address(data)))
 }
 
+// chownCapability is a file's capability CAP_CHOWN, permitted and effective: struct vfs_cap_data, version 2.
+var chownCapability = []byte("\x01\x00\x00\x02\x01\x00\x00\x00" + strings.Repeat("\x00", 12))
+
+func giveCapabilities(_ *scene, own string) error {
+	return unix.Setxattr(own, "security.capability", chownCapability, 0)
+}
+
 // raise raises a hard limit.
 func raise(resource int) error {
 	var limit unix.Rlimit
@@ -91,7 +103,31 @@ func raise(resource int) error {
 	}
 	limit.Max++
 	limit.Cur = limit.Max
-	return inChild(raw(unix.SYS_PRLIMIT64, 0, uintptr(resource), address(&limit), 0))
+	if err := unix.Prlimit(0, resource, &limit, nil); err != nil {
+		return err
+	}
+	return hasLimit(resource, limit)
+}
+
+// lowerCore sets a limit with which a crash would start the handler that kernel.core_pattern names, as root and in no sandbox.
+func lowerCore(*scene) error {
+	var limit unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_CORE, &limit); err != nil || limit.Cur != 1 {
+		return err
+	}
+	if err := unix.Prlimit(0, unix.RLIMIT_CORE, &unix.Rlimit{}, nil); err != nil {
+		return err
+	}
+	return hasLimit(unix.RLIMIT_CORE, unix.Rlimit{})
+}
+
+// hasLimit looks whether a limit was set: a filter may have said so.
+func hasLimit(resource int, limit unix.Rlimit) error {
+	var now unix.Rlimit
+	if err := unix.Getrlimit(resource, &now); err != nil || now == limit {
+		return err
+	}
+	return errors.New("it is as before")
 }
 
 func searchEnvironment(*scene) error {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"strconv"
 	"strings"
 
@@ -39,6 +40,13 @@ var processTries = func() []try {
 			{"open the program of", func(_ *scene, dir string) error { return openAndClose(dir+"/exe", os.O_RDONLY) }},
 			{"open a namespace of", func(_ *scene, dir string) error { return openAndClose(dir+"/ns/mnt", os.O_RDONLY) }},
 			{"read the auxiliary vector of", func(_ *scene, dir string) error { return openAndClose(dir+"/auxv", os.O_RDONLY) }},
+			{"read the pages of", func(_ *scene, dir string) error { return openAndClose(dir+"/pagemap", os.O_RDONLY) }},
+			{"read the memory of a thread of", func(_ *scene, dir string) error {
+				return openAndClose(dir+"/task/"+filepath.Base(dir)+"/mem", os.O_RDONLY)
+			}},
+			{"list the mapped files of", func(_ *scene, dir string) error { return list(dir + "/map_files") }},
+			{"see the calls of", func(_ *scene, dir string) error { return readSome(dir + "/syscall") }},
+			{"forget the pages of", func(_ *scene, dir string) error { return openAndClose(dir+"/clear_refs", os.O_WRONLY) }},
 			{"offer to the kernel, when memory is short,", func(_ *scene, dir string) error { return openAndClose(dir+"/oom_score_adj", os.O_WRONLY) }},
 		} {
 			tries = append(tries, try{

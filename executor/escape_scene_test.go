@@ -35,6 +35,8 @@ type scene struct {
 	Profile Profile
 	Way     Way
 	Who     string
+	Without []string // layers of the sandbox that were left out
+	Only    []string // tries; empty for all
 
 	Top       string // the directory of everything below
 	State     string // protected, with the files Secret and Journal
@@ -54,22 +56,25 @@ type scene struct {
 	Neighbour string  // private directory of another job of the same user, with "letter"
 	Beside    process // of that job
 
-	Socket   string // a listening Unix socket, at a path like any other
-	Hidden   string // the same, in /dev/shm, which isolated jobs do not see
-	Datagram string // a Unix datagram socket
-	Abstract string // a listening abstract Unix socket
-	Letters  string // an abstract Unix datagram socket
-	Port     int    // on 127.0.0.1
-	Segment  int    // shared memory (System V)
-	IPC      string // the gateway's IPC namespace
-	Terminal string // the slave of a pseudo-terminal
-	Fifo     string // a pipe in Readable that nobody writes to
+	Socket               string // a listening Unix socket, at a path like any other
+	Hidden               string // the same, in /dev/shm, which isolated jobs do not see
+	Datagram             string // a Unix datagram socket
+	Abstract             string // a listening abstract Unix socket
+	Letters              string // an abstract Unix datagram socket
+	Port                 int    // on 127.0.0.1
+	Segment              int    // shared memory (System V)
+	Messages, Semaphores int
+	Terminal             string // the slave of a pseudo-terminal
+	Fifo                 string // a pipe in Readable that nobody writes to
 
 	got string // what a try says of its success
 }
 
 // switches tells whether the command runs as another user than the gateway.
 func (s *scene) switches() bool { return s.Who == whoUser || s.Who == whoService }
+
+// free tells whether nothing, or not all of the profile, is to prevent a try, which therefore must do no harm if it gets through.
+func (s *scene) free() bool { return s.Profile == ProfileHost || len(s.Without) > 0 }
 
 // say notes what a try has got.
 func (s *scene) say(format string, args ...any) { s.got = fmt.Sprintf(format, args...) }
@@ -126,15 +131,27 @@ func (s *scene) set() error {
 	s.Secret, s.Journal, s.Config = s.in("state/secret"), s.in("state/journal"), s.in("etc/sidegate.yaml")
 	s.Installed = s.in("runtime/etc/secret")
 	s.Socket, s.Datagram, s.Fifo = s.in("outside/socket"), s.in("outside/datagram"), s.in("readable/fifo")
-	for _, dir := range []string{s.State, s.in("etc"), s.in("runtime"), s.in("runtime/etc"), s.in("runtime/bin"), s.Outside, s.in("outside/directory"), s.Readable, s.Writable} {
+	for _, dir := range []string{
+		s.State, s.in("etc"), s.in("runtime"), s.in("runtime/etc"), s.in("runtime/bin"), s.Outside, s.in("outside/directory"), s.Readable, s.Writable,
+		s.in("turning"), s.in("turning/one"), s.in("turning/two"), s.in("later"),
+	} {
 		if err := os.Mkdir(dir, 0o777); err != nil {
 			return err
 		}
 	}
-	for _, file := range []string{s.Secret, s.Journal, s.Config, s.Installed, s.in("runtime/etc/other"), s.in("runtime/bin/other"), s.in("etc/other"), s.in("outside/file"), s.in("outside/directory/file"), s.in("readable/file")} {
+	for _, file := range []string{
+		s.Secret, s.Journal, s.Config, s.Installed, s.in("runtime/etc/other"), s.in("runtime/bin/other"), s.in("etc/other"), s.in("outside/file"),
+		s.in("outside/directory/file"), s.in("readable/file"), s.in("turning/one/key"), s.in("turning/two/key"),
+	} {
 		if err := os.WriteFile(file, []byte(fileText), 0o666); err != nil {
 			return err
 		}
+	}
+	if err := os.Chmod(s.Secret, 0o777); err != nil {
+		return err
+	}
+	if err := os.Symlink("one", s.in("turning/now")); err != nil {
+		return err
 	}
 	if err := unix.Mkfifo(s.Fifo, 0o666); err != nil {
 		return err
@@ -152,94 +169,7 @@ func (s *scene) set() error {
 
 func (s *scene) in(name string) string { return filepath.Join(s.Top, name) }
 
-// listen opens the gateway's sockets.
-func (s *scene) listen() error {
-	var err error
-	s.Abstract = fmt.Sprintf("@executor-test-%d", s.Gateway.PID)
-	s.Letters = s.Abstract + "-letters"
-	if s.Port, err = listenTCP(); err != nil {
-		return err
-	}
-	for _, l := range []struct {
-		kind int
-		name string
-	}{
-		{unix.SOCK_STREAM, s.Socket}, {unix.SOCK_STREAM, s.Hidden}, {unix.SOCK_STREAM, s.Abstract}, {unix.SOCK_DGRAM, s.Datagram}, {unix.SOCK_DGRAM, s.Letters},
-	} {
-		fd, err := unix.Socket(unix.AF_UNIX, l.kind|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-		if err == nil {
-			err = unix.Bind(fd, &unix.SockaddrUnix{Name: l.name})
-		}
-		if err == nil && l.kind == unix.SOCK_STREAM {
-			err = unix.Listen(fd, 128)
-		}
-		if err != nil {
-			return fmt.Errorf("socket %s: %w", l.name, err)
-		}
-	}
-	return nil
-}
-
-// listenTCP listens on the loopback interface, with a port that nobody else has.
-func listenTCP() (port int, err error) {
-	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC|unix.SOCK_NONBLOCK, 0)
-	if err != nil {
-		return 0, err
-	}
-	if err := errors.Join(unix.Bind(fd, &unix.SockaddrInet4{Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 128)); err != nil {
-		return 0, err
-	}
-	address, err := unix.Getsockname(fd)
-	if err != nil {
-		return 0, err
-	}
-	return address.(*unix.SockaddrInet4).Port, nil
-}
-
-// openTerminal makes a pseudo-terminal, if the host has any.
-func (s *scene) openTerminal() error {
-	fd, err := unix.Open("/dev/ptmx", unix.O_RDWR|unix.O_NOCTTY|unix.O_CLOEXEC, 0)
-	if err != nil {
-		return nil // the control then says so
-	}
-	n, err := unix.IoctlGetInt(fd, unix.TIOCGPTN)
-	if err != nil {
-		return err
-	}
-	s.Terminal = "/dev/pts/" + strconv.Itoa(n)
-	if err := unix.IoctlSetPointerInt(fd, unix.TIOCSPTLCK, 0); err != nil {
-		return err
-	}
-	return os.Chmod(s.Terminal, 0o666)
-}
-
-// share makes shared memory and a message queue.
-func (s *scene) share() error {
-	var err error
-	if s.Segment, err = unix.SysvShmGet(unix.IPC_PRIVATE, os.Getpagesize(), unix.IPC_CREAT|0o666); err != nil {
-		return err
-	}
-	if _, err = unix.SysvShmAttach(s.Segment, 0, 0); err != nil {
-		return err
-	}
-	// It lives as long as this process, and can be attached until then.
-	if _, err = unix.SysvShmCtl(s.Segment, unix.IPC_RMID, nil); err != nil {
-		return err
-	}
-	if s.IPC, err = os.Readlink("/proc/self/ns/ipc"); err != nil {
-		return err
-	}
-	_, err = invoke(unix.SYS_MQ_OPEN, text(s.queue()), unix.O_CREAT|unix.O_RDWR|unix.O_CLOEXEC, 0o666, 0)
-	return through(err, unix.ENOSYS)
-}
-
-// close removes what would outlive the gateway.
-func (s *scene) close() error {
-	_, err := invoke(unix.SYS_MQ_UNLINK, text(s.queue()))
-	return through(err, unix.ENOSYS)
-}
-
 // protected is what the gateway's configuration keeps from every job.
 func (s *scene) protected() []string {
-	return []string{s.State, s.Config, s.Installed, s.in("not-there")}
+	return []string{s.State, s.Config, s.Installed, s.in("not-there"), s.in("turning/now/key"), s.in("later/key")}
 }

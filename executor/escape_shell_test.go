@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os/exec"
 	"path/filepath"
+	"strings"
 
 	"golang.org/x/sys/unix"
 )
@@ -15,6 +16,8 @@ import (
 var escapeScript string
 
 var errNoShell = errors.New("the host has no bash")
+
+const inShellPrefix = "in a shell: "
 
 // shellTries are what the script tries.
 var shellTries = func() []try {
@@ -49,7 +52,7 @@ var shellTries = func() []try {
 		{name: "raise the limit of core dumps", excuse: needs(unix.CAP_SYS_RESOURCE)},
 	}
 	for i := range tries {
-		tries[i].name = "in a shell: " + tries[i].name
+		tries[i].name = inShellPrefix + tries[i].name
 	}
 	return tries
 }()
@@ -82,7 +85,12 @@ func inShell(g *escapeGateway, s *scene) (Job, error) {
 			break
 		}
 	}
+	only := ""
+	for _, name := range s.Only {
+		only += "|" + strings.TrimPrefix(name, inShellPrefix) + "|"
+	}
 	for key, value := range map[string]string{
+		"ONLY":     only,
 		"READABLE": s.Readable, "WRITABLE": s.Writable, "PROGRAM": notBuiltIn(), "LOADER": loader, "LIBRARY": library, "SECRET": s.Secret, "STATE": s.State,
 		"OUTSIDE": s.Outside, "GATEWAY": fmt.Sprint(s.Gateway.PID), "PARENT": fmt.Sprint(s.Gateway.PID), "PORT": fmt.Sprint(s.Port),
 	} {

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"errors"
 	"os"
 
 	"golang.org/x/sys/unix"
@@ -26,14 +27,26 @@ var signalTries = []try{
 		return toGateway(s, func(pid int) error { return signalByInput(pid, 0) })
 	}, excuse: needsToSignal, hardening: featureSignal, arrived: unix.SIGIO},
 	{name: "have the kernel signal the gateway (F_SETSIG)", do: func(s *scene) error {
-		return toGateway(s, func(pid int) error { return signalByInput(pid, unix.SIGUSR1) })
-	}, excuse: needsToSignal, hardening: featureSignal, arrived: unix.SIGUSR1},
+		return toGateway(s, func(pid int) error { return signalByInput(pid, unix.SIGUSR2) })
+	}, excuse: needsToSignal, hardening: featureSignal, arrived: unix.SIGUSR2},
+	{name: "have the kernel signal the gateway's process group (F_SETOWN)", do: func(s *scene) error {
+		return toGateway(s, func(pid int) error { return signalByInput(-pid, unix.SIGHUP) })
+	}, excuse: needsToSignal, hardening: featureSignal, arrived: unix.SIGHUP},
+	{name: "signal the gateway's process group (pidfd_send_signal)", do: func(s *scene) error {
+		return toGateway(s, func(pid int) error {
+			return byPidfd(pid, func(fd uintptr) error {
+				return unix.PidfdSendSignal(int(fd), unix.SIGCONT, nil, unix.PIDFD_SIGNAL_PROCESS_GROUP)
+			})
+		})
+	}, excuse: sinceKernel(needsToSignal, "6.9"), hardening: featureSignal},
+	{name: "signal every process that there is (kill -1)", do: signalAll, excuse: always("it would reach everything on the host"), hardening: featureSignal, arrived: unix.SIGCONT},
 	{name: "signal a process of its user", do: func(s *scene) error { return toProcess(s.Bystander) }, hardening: featureSignal},
 	{name: "signal another job", do: func(s *scene) error { return toProcess(s.Beside) }, hardening: featureSignal},
 	{name: "become the gateway's process group", do: func(s *scene) error {
 		return toGateway(s, func(pid int) error { return unix.Setpgid(0, pid) })
 	}, excuse: always("every profile puts the command into a session of its own")},
 	{name: "make a child of the gateway (CLONE_PARENT)", do: makeSibling},
+	{name: "have the gateway trace it (PTRACE_TRACEME)", do: func(*scene) error { return inChild(raw(unix.SYS_PTRACE, unix.PTRACE_TRACEME, 0, 0, 0)) }},
 }
 
 func needsToSignal(s *scene) string {
@@ -58,6 +71,14 @@ func toProcess(p process) error {
 		return err
 	}
 	return unix.Kill(pid, unix.SIGCONT)
+}
+
+// signalAll succeeds also if no process gets the signal.
+func signalAll(s *scene) error {
+	if s.free() {
+		return errors.New("not tried")
+	}
+	return unix.Kill(-1, unix.SIGCONT)
 }
 
 func signalByPidfd(pid int) error {

@@ -1,6 +1,7 @@
 package executor
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -30,6 +31,13 @@ func socketTries(network Network) []try {
 	}
 	if network != NetworkFull {
 		tries = append(tries, try{name: "connect to the gateway over the loopback" + with, do: connectTCP})
+	}
+	if network == NetworkFull {
+		tries = append(tries,
+			try{name: "take the gateway's port (SO_REUSEPORT)", do: takePort, excuse: always("nobody can")},
+			try{name: "open a packet socket by its old name (SOCK_PACKET)", do: func(*scene) error { return openSocket(unix.AF_INET, unix.SOCK_PACKET, 0) },
+				excuse: needs(unix.CAP_NET_RAW)},
+		)
 	}
 	if network != NetworkNone {
 		tries = append(tries, try{name: "open a netlink socket that configures (netfilter)" + with, do: func(*scene) error {
@@ -101,4 +109,15 @@ func connectTCP(s *scene) error {
 	}
 	defer unix.Close(fd)
 	return unix.Connect(fd, &unix.SockaddrInet4{Port: s.Port, Addr: [4]byte{127, 0, 0, 1}})
+}
+
+// takePort listens where the gateway does.
+func takePort(s *scene) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	return errors.Join(unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEADDR, 1), unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_REUSEPORT, 1),
+		unix.Bind(fd, &unix.SockaddrInet4{Port: s.Port, Addr: [4]byte{127, 0, 0, 1}}), unix.Listen(fd, 1))
 }

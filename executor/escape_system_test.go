@@ -11,8 +11,7 @@ import (
 
 // Files that are the kernel: they are opened, and nothing is written to them.
 
-var systemTries = func() []try {
-	var tries []try
+func systemTries(where string) (tries []try) {
 	for _, f := range []struct {
 		path   string
 		flag   int
@@ -22,16 +21,26 @@ var systemTries = func() []try {
 		{"/proc/sys/kernel/randomize_va_space", os.O_WRONLY, needs(unix.CAP_DAC_OVERRIDE)},
 		{"/proc/sys/vm/drop_caches", os.O_WRONLY, needs(unix.CAP_DAC_OVERRIDE)},
 		{"/proc/sys/net/core/somaxconn", os.O_WRONLY, needs(unix.CAP_DAC_OVERRIDE)},
+		{"/proc/sys/kernel/modprobe", os.O_WRONLY, mayLack("/proc/sys/kernel/modprobe")},
+		{"/proc/sys/fs/binfmt_misc/register", os.O_WRONLY, mayLack("/proc/sys/fs/binfmt_misc/register")},
+		{"/proc/sys/kernel/ns_last_pid", os.O_WRONLY, mayLack("/proc/sys/kernel/ns_last_pid")},
+		{"/proc/irq/default_smp_affinity", os.O_WRONLY, mayLack("/proc/irq/default_smp_affinity")},
 		{"/proc/sysrq-trigger", os.O_WRONLY, mayLack("/proc/sysrq-trigger")},
 		{"/proc/kcore", os.O_RDONLY, mayLack("/proc/kcore")},
 		{"/proc/kmsg", os.O_RDONLY | unix.O_NONBLOCK, mayLack("/proc/kmsg")},
 		{"/proc/self/oom_score_adj", os.O_WRONLY, nil},
 		{"/proc/self/mem", os.O_RDWR, nil},
+		{"/proc/self/coredump_filter", os.O_WRONLY, nil},
+		{"/proc/self/clear_refs", os.O_WRONLY, nil},
 		{"/proc/self/comm", os.O_WRONLY, nil},
 		{"/proc/self/uid_map", os.O_WRONLY, nil},
 		{"/sys/kernel/mm/transparent_hugepage/enabled", os.O_WRONLY, mayLack("/sys/kernel/mm/transparent_hugepage/enabled")},
 		{"/sys/kernel/uevent_seqnum", os.O_RDONLY, mayLack("/sys/kernel/uevent_seqnum")},
 		{"/dev/mem", os.O_RDONLY, mayLack("/dev/mem")},
+		{"/dev/userfaultfd", os.O_RDWR, mayLack("/dev/userfaultfd")},
+		{"/dev/fuse", os.O_RDWR, mayLack("/dev/fuse")},
+		{"/dev/net/tun", os.O_RDWR, mayLack("/dev/net/tun")},
+		{"/dev/kvm", os.O_RDWR, mayLack("/dev/kvm")},
 		{"/dev/kmsg", os.O_WRONLY, mayLack("/dev/kmsg")},
 		{"/dev/ptmx", os.O_RDWR | unix.O_NOCTTY, mayLack("/dev/ptmx")},
 		{"/dev/full", os.O_WRONLY, nil},
@@ -42,14 +51,21 @@ var systemTries = func() []try {
 		}
 		tries = append(tries, try{name: verb + f.path, do: func(*scene) error { return openAndClose(f.path, f.flag) }, excuse: f.excuse})
 	}
-	return append(tries,
+	tries = append(tries,
 		try{name: "open the disk", do: openDisk, excuse: always("the host has none, or it is kept from this user")},
 		try{name: "leave its control group", do: func(*scene) error { return openGroup("..", "cgroup.procs", "tasks") }, excuse: withoutGroup},
 		try{name: "make a control group", do: makeGroup, excuse: withoutGroup},
 		try{name: "raise the memory of its control group", do: func(*scene) error { return openGroup(".", "memory.max", "memory.limit_in_bytes") }, excuse: withoutGroup},
 		try{name: "raise the processes of its control group", do: func(*scene) error { return openGroup(".", "pids.max") }, excuse: withoutGroup},
 	)
-}()
+	for i := range tries {
+		if where != "" && strings.HasPrefix(tries[i].name, "open /sys/") {
+			tries[i].left = residue{why: "what is listed", in: []Profile{ProfileConfined, ProfileIsolated}}
+		}
+		tries[i].name += where
+	}
+	return tries
+}
 
 // mayLack is the excuse of who lacks the rights to a file, and of hosts that do not have it.
 func mayLack(path string) func(*scene) string {

@@ -2,6 +2,7 @@ package executor
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"text/tabwriter"
@@ -20,6 +21,8 @@ type finding struct {
 	Excuse string
 	// Softer says that the kernel lacks what is to prevent it.
 	Softer bool
+	// By is what denies it, as far as that was found out.
+	By string
 	// Untried says that nothing was tried, because the job was refused or could not be made.
 	Untried bool
 }
@@ -38,6 +41,8 @@ func (f *finding) judge() string {
 		return "it has to be possible: " + f.Detail
 	case f.Profile == ProfileHost && !f.Through && f.Excuse == "":
 		return "it fails without a sandbox too, and so proves nothing: " + f.Detail
+	case f.By == byUnknown && t.excuse == nil: // else it depends on the host
+		return "it is denied without every layer of the sandbox, so that what denies it is not known: " + f.Detail
 	case f.Profile != ProfileHost && f.Through && !t.allowed && !f.Softer && !t.left.holds(f):
 		return strings.TrimSpace("ALLOWED " + f.Detail)
 	}
@@ -53,9 +58,9 @@ func (f *finding) outcome() string {
 	case t.allowed && f.Through:
 		return "allowed, as it should be"
 	case f.Profile == ProfileHost && f.Through:
-		return strings.TrimSpace("control: succeeds " + f.Detail)
+		return strings.TrimSpace("the control succeeds " + f.Detail)
 	case f.Profile == ProfileHost:
-		return fmt.Sprintf("control: fails too (%s): %s", f.Detail, f.Excuse)
+		return fmt.Sprintf("the control fails too (%s): %s", f.Detail, f.Excuse)
 	case !f.Through:
 		return "denied " + f.Detail
 	case t.left.holds(f):
@@ -88,14 +93,62 @@ func escapeTable(all []finding) string {
 	for _, t := range allTries() {
 		name := t.name
 		for _, profile := range profiles {
-			for _, line := range tableLines(all, t.name, profile) {
+			lines := tableLines(all, t.name, profile, (*finding).outcome)
+			if profile == ProfileConfined {
+				lines = append(lines, tableLines(all, t.name, profile, (*finding).denier)...)
+			}
+			for _, line := range lines {
 				fmt.Fprintf(w, "%s\t%s\t%s\n", name, profile, line)
 				name = ""
 			}
 		}
 	}
 	w.Flush()
+	return text.String() + escapeCounts(all)
+}
+
+// denier is what the table says of what denies a try; "" for nothing.
+func (f *finding) denier() string {
+	if f.By == "" {
+		return ""
+	}
+	return "  denied by " + f.By
+}
+
+// escapeCounts writes how many findings there are of each kind, and which tries have been possible nowhere, not even without a sandbox.
+func escapeCounts(all []finding) string {
+	kinds, deniers, possible := map[string]int{}, map[string]int{}, map[string]bool{}
+	for i := range all {
+		f := &all[i]
+		kinds[fmt.Sprintf("%s: %s", f.Profile, f.kind())]++
+		if f.By != "" {
+			deniers[f.By]++
+		}
+		possible[f.Try] = possible[f.Try] || f.Through
+	}
+	var text strings.Builder
+	fmt.Fprintf(&text, "%d tries, %d findings\n", len(allTries()), len(all))
+	for _, counts := range []map[string]int{kinds, deniers} {
+		for _, key := range slices.Sorted(maps.Keys(counts)) {
+			fmt.Fprintf(&text, "%6d %s\n", counts[key], key)
+		}
+	}
+	for _, t := range allTries() {
+		if _, tried := possible[t.name]; tried && !possible[t.name] {
+			fmt.Fprintf(&text, "not possible on this host, for nobody: %s\n", t.name)
+		}
+	}
 	return text.String()
+}
+
+// kind is what escapeCounts counts.
+func (f *finding) kind() string {
+	for _, kind := range []string{"not tried", "allowed", "the control succeeds", "the control fails too", "denied", "possible, documented", "possible, reported"} {
+		if strings.HasPrefix(f.outcome(), kind) {
+			return kind
+		}
+	}
+	return f.outcome()
 }
 
 // refusedLines are those of profiles under which no job was run: profile, way, user, outcome.
@@ -109,8 +162,8 @@ func refusedLines(all []finding) (lines []string) {
 	return lines
 }
 
-// tableLines are the lines of one try under one profile: way, user, outcome.
-func tableLines(all []finding, name string, profile Profile) (lines []string) {
+// tableLines are the lines of one try under one profile: way, user, and what is said of each.
+func tableLines(all []finding, name string, profile Profile, outcome func(*finding) string) (lines []string) {
 	type group struct{ outcome, ways, whos string }
 	var outcomes []string
 	who := map[string]map[Way][]string{}
@@ -119,7 +172,10 @@ func tableLines(all []finding, name string, profile Profile) (lines []string) {
 		if f.Try != name || f.Profile != profile || f.Excuse != "" && f.Untried {
 			continue
 		}
-		o := f.outcome()
+		o := outcome(f)
+		if o == "" {
+			continue
+		}
 		if who[o] == nil {
 			who[o] = map[Way][]string{}
 			outcomes = append(outcomes, o)

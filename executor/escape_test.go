@@ -8,7 +8,6 @@ import (
 	"os/user"
 	"path/filepath"
 	"strconv"
-	"strings"
 	"sync"
 	"syscall"
 	"testing"
@@ -24,8 +23,11 @@ import (
 //
 //	escape_test.go          starts the gateways, each a process of its own, and judges what they report
 //	escape_gateway_test.go  the gateway, which runs the commands
-//	escape_scene_test.go    what the gateway puts in place to be attacked
+//	escape_scene_test.go    what the gateway puts in place to be attacked, with what escape_open_test.go opens for others
 //	escape_attack_test.go   the command: tries one battery after another
+//	escape_beside_test.go   what takes more than a command
+//	escape_notes_test.go    what the gateway takes down
+//	escape_layers_test.go   what denied it: found out by leaving parts of the sandbox out
 //	escape_harm_test.go     what harm could have been done to it
 //	escape_others_test.go   who else is there
 //	escape_table_test.go    the table
@@ -60,13 +62,15 @@ func TestEscape(t *testing.T) {
 	var all []finding
 	t.Run("gateway", func(t *testing.T) {
 		for _, kind := range escapeGateways() {
-			t.Run(kind.name, func(t *testing.T) {
-				t.Parallel()
-				found := kind.run(t)
-				mu.Lock()
-				defer mu.Unlock()
-				all = append(all, found...)
-			})
+			for _, way := range []Way{WayVfork, WayHelper} {
+				t.Run(kind.name+"/"+string(way), func(t *testing.T) {
+					t.Parallel()
+					found := kind.run(t, way)
+					mu.Lock()
+					defer mu.Unlock()
+					all = append(all, found...)
+				})
+			}
 		}
 	})
 	for _, f := range all {
@@ -93,14 +97,17 @@ func escapeGateways() []gatewayKind {
 	}
 }
 
-// run starts a gateway and returns what its commands could do.
-func (k *gatewayKind) run(t *testing.T) []finding {
+// run starts a gateway that makes children in this way, and returns what its commands could do.
+func (k *gatewayKind) run(t *testing.T, way Way) []finding {
 	t.Helper()
 	top, hidden := openDir(t), hiddenDir(t)
 	plantPrograms(t, top)
 	cmd := exec.Command("/proc/self/exe")
 	cmd.Dir = "/"
-	cmd.Env = []string{helperKey + "=escape-gateway", "PATH=/usr/bin:/bin", quickExit, gatewaySecretKey + "=" + gatewaySecret, "ESCAPE_TOP=" + top, "ESCAPE_HIDDEN=" + filepath.Join(hidden, "socket")}
+	cmd.Env = []string{
+		helperKey + "=escape-gateway", "PATH=/usr/bin:/bin", quickExit, gatewaySecretKey + "=" + gatewaySecret,
+		"ESCAPE_TOP=" + top, "ESCAPE_HIDDEN=" + filepath.Join(hidden, "socket"), "ESCAPE_WAY=" + string(way),
+	}
 	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true}
 	if k.uid != os.Geteuid() {
 		if _, err := user.LookupId(strconv.Itoa(k.uid)); err == nil {
@@ -172,9 +179,7 @@ func plantPrograms(t *testing.T, top string) {
 	if err := os.Chmod(filepath.Join(top, programSetuid), 0o755|os.ModeSetuid); err != nil {
 		t.Fatal(err)
 	}
-	// A file that makes CAP_CHOWN permitted and effective: struct vfs_cap_data, version 2.
-	caps := "\x01\x00\x00\x02" + "\x01\x00\x00\x00" + strings.Repeat("\x00", 12)
-	if err := unix.Setxattr(filepath.Join(top, programCapable), "security.capability", []byte(caps), 0); err != nil {
+	if err := unix.Setxattr(filepath.Join(top, programCapable), "security.capability", chownCapability, 0); err != nil {
 		t.Logf("no file with capabilities can be made here: %v", err)
 	}
 	if err := os.Chown(closed, foreignUID, foreignUID); err != nil {

@@ -64,6 +64,22 @@ var writeTries = []try{
 	}},
 	{name: "make a set-user-ID file of its own (open)", do: func(s *scene) error { return makeSetuid(s, unix.SYS_OPENAT) }},
 	{name: "make a set-user-ID file of its own (openat2)", do: func(s *scene) error { return makeSetuid(s, unix.SYS_OPENAT2) }},
+	{name: "make a set-user-ID file of its own (fchmodat2)", do: func(s *scene) error {
+		return withOwnFile(s, func(_ *scene, own string) error {
+			_, err := invoke(unix.SYS_FCHMODAT2, cwd, text(own), 0o4755, 0)
+			return err
+		})
+	}},
+	{name: "make a set-group-ID file of its own (fchmod)", do: func(s *scene) error {
+		return withOwnFile(s, func(_ *scene, own string) error {
+			f, err := os.Open(own)
+			if err != nil {
+				return err
+			}
+			defer f.Close()
+			return unix.Fchmod(int(f.Fd()), 0o2755)
+		})
+	}},
 	{name: "make a set-user-ID file of its own (mknod)", do: func(s *scene) error { return makeSetuid(s, unix.SYS_MKNODAT) }},
 	{name: "make a file of the gateway's set-user-ID", do: func(s *scene) error { return toggleSetuid(s.in("outside/file")) }, excuse: ofOther},
 }

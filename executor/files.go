@@ -28,7 +28,7 @@ func (b *sandbox) prepareLists() error {
 	}
 	b.templates = map[template]*landlock.Template{}
 	for _, t := range []template{{}, {full: true}, {open: true}, {full: true, open: true}} {
-		rules, err := t.rules(b.protected)
+		rules, err := t.rules(b.protected.first)
 		if err != nil {
 			return err
 		}
@@ -98,6 +98,9 @@ func partRules(whole, taken []string, rights landlock.Rights) (rules []landlock.
 // ruleset makes the list of what the job may read, write and execute: the runtime set, its private directory, and what its decision names.
 // What the host does not have of it is returned as missing.
 func (b *sandbox) ruleset(job *Job, exe *executable, private string) (rules *os.File, missing []string, err error) {
+	if err := b.protected.check(); err != nil {
+		return nil, nil, err
+	}
 	w := ruleWriter{sandbox: b, job: job}
 	defer w.close()
 	w.program(exe.file, exe.reads)
@@ -233,13 +236,21 @@ func (w *ruleWriter) present(list []string) []string {
 // roots allows what a decision lists for reading or writing, but for what belongs to the gateway. A root that is not there refuses the job: the
 // decision was made for another host than this.
 func (w *ruleWriter) roots(list []string, rights landlock.Rights) {
+	if len(list) == 0 {
+		return
+	}
+	protected, err := w.sandbox.protected.now()
+	if err != nil {
+		w.fail(err)
+		return
+	}
 	for _, root := range list {
 		real, err := trustedPath(root)
 		if err != nil {
 			w.fail(err)
 			return
 		}
-		whole, taken, err := split(real, w.sandbox.protected)
+		whole, taken, err := split(real, append(unmeant(real, rights), protected...))
 		if err != nil {
 			w.fail(err)
 			return

@@ -18,7 +18,7 @@ const (
 // that of each process by itself, and the processes are all those of the job's user.
 func (b *sandbox) rlimits(l Limits) []spawn.Rlimit {
 	limits := []spawn.Rlimit{
-		{Resource: unix.RLIMIT_CORE}, // a dump holds what the process had read
+		coreDumps(),
 		openFiles(l.OpenFiles),
 	}
 	set := func(resource int, n int64) {
@@ -38,6 +38,17 @@ func (b *sandbox) rlimits(l Limits) []spawn.Rlimit {
 		set(unix.RLIMIT_NPROC, l.PIDs)
 	}
 	return limits
+}
+
+// coreDumps allows none: a dump holds what the process had read. 1 byte is too little for one, and keeps the kernel from starting the host's handler of
+// crashes as well, for which 0 is no limit (coredump_pipe in fs/coredump.c). A gateway that may have 0 alone cannot set it.
+func coreDumps() spawn.Rlimit {
+	var own unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_CORE, &own); err != nil {
+		own.Max = 0
+	}
+	most := min(1, own.Max)
+	return spawn.Rlimit{Resource: unix.RLIMIT_CORE, Soft: most, Hard: most}
 }
 
 // openFiles is never above what the gateway itself may have: only root with CAP_SYS_RESOURCE could raise that.

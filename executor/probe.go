@@ -145,7 +145,7 @@ func tryPrivileges(plan) error {
 func tryCore(plan) error {
 	var limit unix.Rlimit
 	err := unix.Getrlimit(unix.RLIMIT_CORE, &limit)
-	if err == nil && limit.Max == 0 {
+	if err == nil && limit.Max <= 1 {
 		err = errDenied
 	}
 	return err

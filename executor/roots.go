@@ -8,6 +8,8 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+
+	"github.com/sidegate/sidegate/executor/internal/landlock"
 )
 
 // below tells whether path is root or lies below it. Both are absolute and clean.
@@ -53,19 +55,18 @@ func split(root string, protected []string) (whole, taken []string, err error) {
 	return whole, taken, nil
 }
 
-// realPaths returns the paths without symbolic links, and without those that do not exist: nothing can be read through them.
-func realPaths(paths []string) ([]string, error) {
-	var real []string
-	for _, p := range paths {
-		r, err := filepath.EvalSymlinks(p)
-		if errors.Is(err, fs.ErrNotExist) {
-			continue
-		}
-		if err != nil {
-			return nil, err
-		}
-		real = append(real, r)
+// unmeant returns the trees in a root that it does not stand for, because they hold no files of the host: a disk among the devices is all of the files that
+// are on it, those of the gateway included, and to write to the others changes the kernel, or leaves the control group. A decision that means them has to list
+// them by their own paths.
+func unmeant(root string, rights landlock.Rights) (trees []string) {
+	all := []string{"/dev"}
+	if rights != landlock.Read {
+		all = append(all, "/proc", "/sys")
 	}
-	slices.Sort(real)
-	return slices.Compact(real), nil
+	for _, tree := range all {
+		if tree != root && below(tree, root) {
+			trees = append(trees, tree)
+		}
+	}
+	return trees
 }

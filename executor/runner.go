@@ -52,15 +52,15 @@ type Config struct {
 	Cgroup string
 }
 
-// Runner runs jobs. It is safe for concurrent use and bounds nothing by itself. It has to be closed. In a process that is the first of its pid namespace
-// it waits for orphans as well, which come to such a process; there must be no second Runner then.
+// Runner runs jobs. It is safe for concurrent use and bounds nothing by itself. It has to be closed. It also waits for children that commands make for the
+// gateway, and for orphans where these come to this process, as to the first of a pid namespace.
 type Runner struct {
 	config    Config
 	log       *slog.Logger
 	maySwitch bool
 	sandbox   *sandbox
 	privates  *privates
-	reaper    *reap.Reaper // nil where orphans do not come to this process
+	reaper    *reap.Reaper
 
 	mu    sync.Mutex
 	users map[string]identity

@@ -30,7 +30,7 @@ type sandbox struct {
 	limits    cgroup.Support // zero where groups is nil
 	empty     *os.File       // the network namespace without interfaces that isolated jobs share; nil where each has its own
 	user      *spawn.UserMap // with which a gateway without privileges makes namespaces; nil where it needs none
-	protected []string       // what no job may use, without symbolic links
+	protected *guarded       // what no job may use
 
 	// lacks says of each profile which of its features do not hold, and why.
 	lacks map[Profile]map[string]string
@@ -65,7 +65,7 @@ func newSandbox(c Config) (_ *sandbox, err error) {
 			b.close()
 		}
 	}()
-	if b.protected, err = realPaths(c.Protected); err != nil {
+	if b.protected, err = newGuarded(c.Protected); err != nil {
 		return nil, err
 	}
 	if err := b.chooseWay(c.Way); err != nil {

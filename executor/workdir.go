@@ -63,26 +63,32 @@ func (w *workdir) home() string {
 	return w.private.path
 }
 
-// removePrivate removes one entry of WorkRoot. Where the gateway's own rights do not suffice, the contents are removed as their owner.
+// removePrivate removes one entry of WorkRoot. Where the gateway's own rights do not suffice, it is emptied as its owner.
 func removePrivate(dir string) error {
-	if unix.Rmdir(dir) == nil { // most commands leave nothing
+	if os.Remove(dir) == nil { // a file, or a directory in which a command has left nothing
 		return nil
 	}
-	if err := os.RemoveAll(dir); err == nil {
-		return nil
+	owner, err := ownerOf(dir)
+	if err != nil {
+		return err
 	}
-	home := filepath.Join(dir, privateHome)
-	owner, err := ownerOf(home)
-	switch {
-	case err == nil && owner.uid != uint32(os.Geteuid()) && owner.uid != 0:
-		err = actAs(owner.uid, owner.gid, func() error { return emptyTree(home) })
-	default:
-		err = emptyTree(dir)
+	full, self := dir, uint32(os.Geteuid())
+	if home := filepath.Join(dir, privateHome); owner.uid == self {
+		if id, err := ownerOf(home); err == nil && id.uid != self {
+			full, owner = home, id
+		}
 	}
-	if last := os.RemoveAll(dir); last != nil {
-		return errors.Join(err, last)
+	empty := func() error { return emptyDir(full) }
+	if err = empty(); err != nil && owner.uid != self && owner.uid != 0 {
+		err = actAs(owner.uid, owner.gid, empty)
 	}
-	return nil
+	if err == nil && full != dir {
+		err = emptyDir(dir)
+	}
+	if err != nil {
+		return err
+	}
+	return os.Remove(dir)
 }
 
 func ownerOf(path string) (identity, error) {
@@ -96,31 +102,6 @@ func ownerOf(path string) (identity, error) {
 func ownerIn(info fs.FileInfo) identity {
 	st := info.Sys().(*syscall.Stat_t)
 	return identity{uid: st.Uid, gid: st.Gid}
-}
-
-// emptyTree removes what is in dir, after making every directory below it writable for its owner. It works through os.Root, which never leaves
-// dir, so that a symbolic link put there cannot turn the change of mode against another file.
-func emptyTree(dir string) error {
-	if err := os.Chmod(dir, 0o700); err != nil { // dir itself lies in a directory that only the gateway writes to
-		return err
-	}
-	root, err := os.OpenRoot(dir)
-	if err != nil {
-		return err
-	}
-	defer root.Close()
-	err = fs.WalkDir(root.FS(), ".", func(path string, d fs.DirEntry, err error) error {
-		if err == nil && d.IsDir() && path != "." {
-			return root.Chmod(path, 0o700)
-		}
-		return err
-	})
-	entries, readErr := fs.ReadDir(root.FS(), ".")
-	err = errors.Join(err, readErr)
-	for _, e := range entries {
-		err = errors.Join(err, root.RemoveAll(e.Name()))
-	}
-	return err
 }
 
 // prepareWorkRoot makes the directory for private directories and refuses one in which somebody else could plant links. It is searchable for

@@ -60,8 +60,8 @@ func TestInit(t *testing.T) {
 // adoptAll is run by processes to which orphans come.
 func adoptAll() error {
 	r, err := Start(nil)
-	if err != nil || r == nil {
-		return fmt.Errorf("Start: %v, %w", r, err)
+	if err != nil {
+		return fmt.Errorf("Start: %w", err)
 	}
 	for _, try := range []func(*Reaper) error{manyStatuses, slowStart, unseen} {
 		if err := try(r); err != nil {

@@ -16,12 +16,17 @@ const (
 	startStep = time.Millisecond
 )
 
-// look waits for the orphans that have been zombies for long enough. More says that there are zombies left that nobody is known to wait for.
-func (r *Reaper) look(seen map[int]time.Time) (more bool) {
-	zombies, err := r.strangers()
+// look waits for the strangers that have been zombies for long enough. Again is when to look the next time, because there are zombies left that nobody
+// is known to wait for; 0 if there are none.
+func (w *watch) look(seen map[int]time.Time) (again time.Duration) {
+	if !ended(unix.P_ALL, 0) {
+		clear(seen)
+		return 0
+	}
+	zombies, err := w.strangers()
 	if err != nil {
-		r.log.Error("reap: cannot look for orphans", "error", err)
-		return false
+		w.log.Error("reap: cannot look for strangers", "error", err)
+		return 0
 	}
 	maps.DeleteFunc(seen, func(pid int, _ time.Time) bool { return !slices.Contains(zombies, pid) })
 	now := time.Now()
@@ -33,31 +38,37 @@ func (r *Reaper) look(seen map[int]time.Time) (more bool) {
 			due = append(due, pid)
 		}
 	}
+	switch {
+	case len(due) < len(zombies):
+		again = calm
+	case len(due) > 0: // what is left of them, if anything, is os/exec's
+		again = grace
+	}
 	for pids := range slices.Chunk(due, batch) {
-		if err := r.bury(pids); err != nil {
-			r.log.Error("reap: cannot wait for orphans", "error", err)
+		if err := w.bury(pids); err != nil {
+			w.log.Error("reap: cannot wait for strangers", "error", err)
 		}
 	}
-	return len(zombies) > 0
+	return again
 }
 
-// strangers lists the children that have ended and that Own has not made.
-func (r *Reaper) strangers() ([]int, error) {
+// strangers lists the children that have ended and that Own has not made. Some of them may be os/exec's.
+func (w *watch) strangers() ([]int, error) {
 	pids, err := children()
 	if err != nil {
 		return nil, err
 	}
-	r.mu.Lock()
-	pids = slices.DeleteFunc(pids, func(pid int) bool { return r.owned[pid] > 0 })
-	r.mu.Unlock()
+	w.mu.Lock()
+	pids = slices.DeleteFunc(pids, func(pid int) bool { return w.owned[pid] > 0 })
+	w.mu.Unlock()
 	return slices.DeleteFunc(pids, func(pid int) bool { return !ended(unix.P_PID, pid) }), nil
 }
 
-// ended tells whether a child is a zombie, and leaves it one.
+// ended tells whether a child, or any child, is a zombie, and leaves it one. One whose end is told by another signal than SIGCHLD counts as well (__WALL).
 func ended(kind, id int) bool {
 	var info unix.Siginfo
 	for {
-		switch err := unix.Waitid(kind, id, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT, nil); err {
+		switch err := unix.Waitid(kind, id, &info, unix.WEXITED|unix.WNOHANG|unix.WNOWAIT|unix.WALL, nil); err {
 		case unix.EINTR:
 		case nil:
 			return info.Signo == int32(unix.SIGCHLD)
@@ -68,7 +79,7 @@ func ended(kind, id int) bool {
 }
 
 // bury waits for those of the processes that are nobody's. The order of the steps is the proof; see the package documentation.
-func (r *Reaper) bury(pids []int) error {
+func (w *watch) bury(pids []int) error {
 	fds := make(map[int]int, len(pids))
 	defer func() {
 		for fd := range fds {
@@ -86,7 +97,7 @@ func (r *Reaper) bury(pids []int) error {
 			unix.Close(fd)
 		}
 	}
-	if !r.startsEnded() {
+	if !w.startsEnded() {
 		return nil // next time
 	}
 	wanted, err := waitedFor(fds)
@@ -94,31 +105,31 @@ func (r *Reaper) bury(pids []int) error {
 		return err
 	}
 	for fd, pid := range fds {
-		if wanted[pid] || r.owns(pid) {
+		if wanted[pid] || w.owns(pid) {
 			continue
 		}
-		if err := unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED|unix.WNOHANG, nil); err != nil {
+		if err := unix.Waitid(unix.P_PIDFD, fd, nil, unix.WEXITED|unix.WNOHANG|unix.WALL, nil); err != nil {
 			continue // somebody else was first, or a signal came; next time
 		}
-		r.reaped.Add(1)
-		r.log.Debug("reap: waited for an orphan", "pid", pid)
+		w.reaped.Add(1)
+		w.log.Debug("reap: waited for a stranger", "pid", pid)
 	}
 	return nil
 }
 
-func (r *Reaper) owns(pid int) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.owned[pid] > 0
+func (w *watch) owns(pid int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.owned[pid] > 0
 }
 
 // startsEnded returns when no start that has begun before the call is still going on, or false if that takes long.
-func (r *Reaper) startsEnded() bool {
-	r.mu.Lock()
-	limit := r.starts
-	r.mu.Unlock()
+func (w *watch) startsEnded() bool {
+	w.mu.Lock()
+	limit := w.starts
+	w.mu.Unlock()
 	for until := time.Now().Add(startTime); ; time.Sleep(startStep) {
-		if r.noneBefore(limit) {
+		if w.noneBefore(limit) {
 			return true
 		}
 		if time.Now().After(until) {
@@ -127,10 +138,10 @@ func (r *Reaper) startsEnded() bool {
 	}
 }
 
-func (r *Reaper) noneBefore(limit uint64) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for n := range r.starting {
+func (w *watch) noneBefore(limit uint64) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for n := range w.starting {
 		if n < limit {
 			return false
 		}

@@ -6,33 +6,6 @@ import (
 	"testing"
 )
 
-// TestNothingToDo is about a process to which no orphans come.
-func TestNothingToDo(t *testing.T) {
-	t.Parallel()
-	r, err := Start(nil)
-	if r != nil || err != nil {
-		t.Fatalf("Start = %v, %v", r, err)
-	}
-	cmd := exec.Command("/bin/true")
-	release, err := r.Own(func() (int, error) {
-		if err := cmd.Start(); err != nil {
-			return 0, err
-		}
-		return cmd.Process.Pid, nil
-	})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Wait(); err != nil {
-		t.Error(err)
-	}
-	release()
-	if n := r.Reaped(); n != 0 {
-		t.Errorf("Reaped = %d", n)
-	}
-	r.Close()
-}
-
 // TestChildren compares both ways of listing children, and finds the descriptors that os/exec holds of them.
 func TestChildren(t *testing.T) {
 	t.Parallel()

@@ -5,26 +5,20 @@ import (
 	"fmt"
 	"log/slog"
 	"os"
-	"os/signal"
 	"strconv"
 	"sync"
 	"sync/atomic"
-	"time"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 )
 
-const (
-	// grace is how long a process has to have been seen as a zombie.
-	grace = time.Second
-	// calm is the time between a child's end and the look for orphans, in which other ends are waited for. A look reads files of /proc for every
-	// thread of this process.
-	calm = 100 * time.Millisecond
-)
-
-// Reaper waits for orphans until Close. It is safe for concurrent use. A nil Reaper is one that has nothing to do.
+// Reaper waits for strangers until Close: for children that this process has not made. It is safe for concurrent use. A nil Reaper waits for
+// nothing, and its Own does no more than to start.
 type Reaper struct {
+	*watch
+	leave func()
+}
+
+// watch is what all Reapers of this process share: two that do not know of each other would wait for each other's children.
+type watch struct {
 	log    *slog.Logger
 	reaped atomic.Uint64
 
@@ -37,41 +31,44 @@ type Reaper struct {
 	done chan struct{}
 }
 
-// Start begins to wait for orphans if they come to this process, which is so if it is process 1 of its pid namespace or a child subreaper
-// (PR_SET_CHILD_SUBREAPER). If not, it returns nil, which is a Reaper too. A process must have one at most.
+// watching is the watch of this process, while there are Reapers.
+var watching struct {
+	sync.Mutex
+	*watch
+	reapers int
+}
+
+// Start begins to wait for strangers, or joins the Reapers that do; what there is to say is said to the log of the first of them. It fails where /proc
+// does not show the pid namespace of this process: then nothing can be found out about its children.
 func Start(log *slog.Logger) (*Reaper, error) {
-	if log == nil {
-		log = slog.New(slog.DiscardHandler)
-	}
-	adopts, err := adopting()
-	if err != nil || !adopts {
-		return nil, err
-	}
 	if self, err := os.Readlink("/proc/self"); err != nil || self != strconv.Itoa(os.Getpid()) {
 		return nil, errors.Join(errors.New("reap: /proc does not show this pid namespace"), err)
 	}
-	r := &Reaper{log: log, starting: make(map[uint64]struct{}), owned: make(map[int]int), done: make(chan struct{})}
-	ended := make(chan os.Signal, 1)
-	quit := make(chan struct{})
-	signal.Notify(ended, unix.SIGCHLD)
-	r.stop = sync.OnceFunc(func() {
-		signal.Stop(ended)
-		close(quit)
-	})
-	go r.run(ended, quit)
-	return r, nil
+	watching.Lock()
+	defer watching.Unlock()
+	if watching.reapers == 0 {
+		watching.watch = newWatch(log)
+		watching.begin()
+	}
+	watching.reapers++
+	return &Reaper{watching.watch, sync.OnceFunc(endOne)}, nil
 }
 
-// adopting tells whether orphans come to this process.
-func adopting() (bool, error) {
-	if os.Getpid() == 1 {
-		return true, nil
+// endOne ends the watch with the last Reaper.
+func endOne() {
+	watching.Lock()
+	defer watching.Unlock()
+	if watching.reapers--; watching.reapers == 0 {
+		watching.stop()
+		<-watching.done
 	}
-	var on int32
-	if err := unix.Prctl(unix.PR_GET_CHILD_SUBREAPER, uintptr(unsafe.Pointer(&on)), 0, 0, 0); err != nil {
-		return false, os.NewSyscallError("prctl PR_GET_CHILD_SUBREAPER", err)
+}
+
+func newWatch(log *slog.Logger) *watch {
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
 	}
-	return on != 0, nil
+	return &watch{log: log, starting: make(map[uint64]struct{}), owned: make(map[int]int), done: make(chan struct{})}
 }
 
 // Own calls start, which makes a child and returns its number, and sees to it that nobody but the caller waits for that child. release must be called
@@ -83,18 +80,22 @@ func (r *Reaper) Own(start func() (pid int, err error)) (release func(), err err
 		}
 		return func() {}, nil
 	}
-	r.mu.Lock()
-	n := r.starts
-	r.starts++
-	r.starting[n] = struct{}{}
-	r.mu.Unlock()
+	return r.own(start)
+}
+
+func (w *watch) own(start func() (pid int, err error)) (release func(), err error) {
+	w.mu.Lock()
+	n := w.starts
+	w.starts++
+	w.starting[n] = struct{}{}
+	w.mu.Unlock()
 	pid := 0
 	defer func() { // in this order even if start panics
-		r.mu.Lock()
-		defer r.mu.Unlock()
-		delete(r.starting, n)
+		w.mu.Lock()
+		defer w.mu.Unlock()
+		delete(w.starting, n)
 		if pid > 0 {
-			r.owned[pid]++
+			w.owned[pid]++
 		}
 	}()
 	p, err := start()
@@ -105,18 +106,18 @@ func (r *Reaper) Own(start func() (pid int, err error)) (release func(), err err
 		return nil, fmt.Errorf("reap: %d is not the number of a child", p)
 	}
 	pid = p
-	return sync.OnceFunc(func() { r.release(p) }), nil
+	return sync.OnceFunc(func() { w.release(p) }), nil
 }
 
-func (r *Reaper) release(pid int) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if r.owned[pid]--; r.owned[pid] <= 0 {
-		delete(r.owned, pid)
+func (w *watch) release(pid int) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.owned[pid]--; w.owned[pid] <= 0 {
+		delete(w.owned, pid)
 	}
 }
 
-// Reaped returns how many orphans have been waited for.
+// Reaped returns how many strangers have been waited for, by this Reaper or by others while there was one.
 func (r *Reaper) Reaped() uint64 {
 	if r == nil {
 		return 0
@@ -124,47 +125,9 @@ func (r *Reaper) Reaped() uint64 {
 	return r.reaped.Load()
 }
 
-// Close ends the waiting for orphans. Calls after the first do nothing.
+// Close ends the waiting for strangers, if this was the last Reaper. Calls after the first do nothing.
 func (r *Reaper) Close() {
-	if r == nil {
-		return
-	}
-	r.stop()
-	<-r.done
-}
-
-// run looks for orphans some time after a child has ended, and again for as long as there are zombies that nobody has waited for.
-func (r *Reaper) run(ended <-chan os.Signal, quit <-chan struct{}) {
-	defer close(r.done)
-	timer := time.NewTimer(0) // for what had ended before
-	defer timer.Stop()
-	var (
-		seen  = make(map[int]time.Time)
-		set   = true // the timer
-		final = true // look once more: /proc can leave out children while others end
-	)
-	again := func(d time.Duration) {
-		timer.Reset(d)
-		set = true
-	}
-	for {
-		select {
-		case <-quit:
-			return
-		case <-ended:
-			final = true
-			if !set {
-				again(calm)
-			}
-		case <-timer.C:
-			set = false
-			switch {
-			case r.look(seen):
-				again(calm)
-			case final:
-				final = false
-				again(grace)
-			}
-		}
+	if r != nil {
+		r.leave()
 	}
 }

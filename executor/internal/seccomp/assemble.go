@@ -97,6 +97,11 @@ func assemble(info *arch.Info, n Network) ([]unix.SockFilter, error) {
 	if err != nil {
 		return nil, fmt.Errorf("seccomp: %w", err)
 	}
+	for i, instruction := range body {
+		if instruction == (bpf.RetConstant{Val: uint32(seccompbpf.ActionErrno) | uint32(pretend)}) {
+			body[i] = bpf.RetConstant{Val: uint32(seccompbpf.ActionErrno)} // which the library takes for EPERM
+		}
+	}
 	return raw(append([]bpf.Instruction{
 		bpf.LoadAbsolute{Off: offsetArch, Size: word},
 		bpf.JumpIf{Cond: bpf.JumpEqual, Val: uint32(info.ID), SkipTrue: 1},

@@ -24,7 +24,7 @@ type refusal struct {
 type test struct {
 	arg uint32
 	is  kind
-	val []uint32 // values, or one mask
+	val []uint32 // values, or one mask or type
 }
 
 // kind is what a test asks. All but notNull look at the low 32 bits, which are the argument for the kernel.
@@ -34,7 +34,8 @@ const (
 	oneOf      kind = iota // it is one of the values
 	noneOf                 // it is none of the values
 	anyBit                 // a bit of the mask is set
-	missingBit             // the bit of the mask is not set
+	missingBit             // no bit of the mask is set
+	ofType                 // it is a request of ioctl(2) of this type, which names a driver or file system
 	notNull                // it is a pointer, of 64 bits, and not null
 )
 
@@ -101,16 +102,28 @@ var conditionals = []conditional{
 			personalityLinux32 | personalityUname26, personalityQuery}}}}},
 	},
 	{
-		why:     "types into a terminal, or attaches a line discipline, which loads a module",
-		name:    "ioctl",
-		refusal: []refusal{{unix.EPERM, []test{{1, oneOf, []uint32{unix.TIOCSTI, tiocLinux, unix.TIOCSETD}}}}},
+		// What file systems do by request of a descriptor that was opened for reading, Landlock does not see: a snapshot of a whole subvolume would be made
+		// below a directory that the command may write to, and so all of it could be read. Copying by reference is not of that kind.
+		why:  "types into a terminal; attaches a line discipline, which loads a module; makes, removes or copies directories, or makes files unchangeable or unreadable",
+		name: "ioctl",
+		refusal: []refusal{
+			{unix.EPERM, []test{{1, oneOf, []uint32{unix.TIOCSTI, tiocLinux, unix.TIOCSETD, unix.FS_IOC_ENABLE_VERITY, unix.FS_IOC_SET_ENCRYPTION_POLICY,
+				unix.FS_IOC_ADD_ENCRYPTION_KEY, unix.FS_IOC_REMOVE_ENCRYPTION_KEY, bcachefsCreate, bcachefsDestroy}}}},
+			{unix.EPERM, []test{{1, ofType, []uint32{typeBtrfs}}, {1, noneOf, []uint32{unix.FICLONE, unix.FICLONERANGE, unix.FIDEDUPERANGE}}}},
+		},
+	},
+	{
+		why:     "keeps others from opening a file, for most of a minute each time, by having opened it for reading",
+		name:    "fcntl",
+		refusal: []refusal{{unix.EPERM, []test{{1, oneOf, []uint32{unix.F_SETLEASE, setDelegation}}}}},
 	},
 	{
 		// A limit of 0 for the size of files, or of a second of processor time, ends the gateway; Landlock has no say in it.
-		why:     "sets the limits of another process of the same user, such as the gateway",
+		why:     "sets the limits of another process of the same user, such as the gateway; or its own limit of core dumps, see whyCore",
 		name:    "prlimit64",
-		refusal: []refusal{{unix.EPERM, []test{{0, noneOf, []uint32{0}}, {2, notNull, nil}}}},
+		refusal: []refusal{{unix.EPERM, []test{{0, noneOf, []uint32{0}}, {2, notNull, nil}}}, {pretend, []test{{1, oneOf, []uint32{unix.RLIMIT_CORE}}, {2, notNull, nil}}}},
 	},
+	{why: whyCore, name: "setrlimit", refusal: []refusal{{pretend, []test{{0, oneOf, []uint32{unix.RLIMIT_CORE}}}}}},
 	{
 		why:     "answers the calls of other processes",
 		name:    "seccomp",
@@ -122,6 +135,29 @@ var conditionals = []conditional{
 		refusal: []refusal{{unix.EAFNOSUPPORT, []test{{0, noneOf, []uint32{unix.AF_UNIX}}}}},
 	},
 }
+
+// whyCore is the reason for leaving a command the limit of core dumps that it was given, and for letting it believe that it has set it: programs that protect
+// secrets set it to 0, and end where they cannot. A limit of 1 byte, and no other, keeps the kernel also from starting the host's handler of crashes, which
+// runs as root outside of the sandbox (coredump_pipe in fs/coredump.c).
+const whyCore = "has the host's handler of crashes started"
+
+// pretend, which is no errno, answers a call as done that was not made.
+const pretend unix.Errno = 0xffff
+
+// setDelegation is F_SETDELEG (Linux 6.19), a lease that directories can have as well.
+const setDelegation = 1040
+
+// typeBtrfs is the type of requests to Btrfs, see Documentation/userspace-api/ioctl/ioctl-number.rst. Those that copy by reference are of it as well.
+const (
+	typeBtrfs = 0x94
+	typeMask  = 0xff00
+)
+
+// Requests to bcachefs for subvolumes: BCH_IOCTL_SUBVOLUME_CREATE, which makes snapshots too, and BCH_IOCTL_SUBVOLUME_DESTROY.
+const (
+	bcachefsCreate  = 0x4020bc10
+	bcachefsDestroy = 0x4020bc11
+)
 
 // tiocLinux pastes into virtual consoles. See ioctl_console(2).
 const tiocLinux = 0x541c
@@ -166,6 +202,15 @@ func (t test) assemble(p *seccompbpf.Program, yes, no seccompbpf.Label) {
 		p.JmpIf(bpf.JumpBitsSet, t.val[0], yes, no)
 	case missingBit:
 		p.JmpIf(bpf.JumpBitsSet, t.val[0], no, yes)
+	case ofType:
+		for bit := uint32(1); bit < 1<<8; bit <<= 1 {
+			if t.val[0]&bit != 0 {
+				next := p.NewLabel()
+				p.JmpIf(bpf.JumpBitsSet, bit<<8, next, no)
+				p.SetLabel(next)
+			}
+		}
+		p.JmpIf(bpf.JumpBitsSet, typeMask&^(t.val[0]<<8), no, yes)
 	case notNull:
 		p.JmpIfTrue(bpf.JumpNotEqual, 0, yes)
 		p.LdHi(t.arg)

@@ -1,11 +1,13 @@
 // Package seccomp is the filter of system calls that a sandboxed command runs under, as a program for seccomp(2).
 //
 // It is a deny-list. [Assemble] allows every call that was reviewed but those in the tables of this package: calls that reach into other
-// processes' memory, that widen the surface of the kernel, that change the host, that make mounts or namespaces. Of some calls only
-// certain arguments are refused: clone(2) with a flag for a namespace or for a child of the parent, the set-user-ID and set-group-ID bits in
-// the mode of a file, memfd_create(2) without the seal against execution, socket(2) with a family that the [Network] does not have, ioctl(2)
-// that types into a terminal, prlimit(2) that sets the limits of another process. clone3(2) and openat2(2), whose arguments a filter cannot see,
-// are answered with ENOSYS, and so is every number that had no call when the tables were reviewed: a call that a newer kernel adds is not there.
+// processes' memory, that widen the surface of the kernel, that change the host, that make mounts or namespaces, or objects that outlast the
+// command (System V IPC, message queues). Of some calls only certain arguments are refused: clone(2) with a flag for a namespace or for a child of
+// the parent, the set-user-ID and set-group-ID bits in the mode of a file, memfd_create(2) without the seal against execution, socket(2) with a
+// family that the [Network] does not have, ioctl(2) that types into a terminal or has a file system make what no path was opened for, fcntl(2) that takes
+// a lease, prlimit(2) that sets the limits of another process. The limit of core dumps is left as it is, and the caller told that it was set.
+// clone3(2) and openat2(2), whose arguments a filter cannot see, are answered with ENOSYS, and so is every number that had no call when the
+// tables were reviewed: a call that a newer kernel adds is not there.
 //
 // # Arguments
 //

@@ -1,6 +1,7 @@
 package seccomp
 
 import (
+	"fmt"
 	"os"
 	"runtime"
 	"strconv"
@@ -14,7 +15,14 @@ const childEnv = "SIDEGATE_SECCOMP_TEST_CHILD"
 
 // TestMain runs the tests, or what a test wants to be done by a process that it can lose.
 func TestMain(m *testing.M) {
-	if what := os.Getenv(childEnv); what != "" {
+	if what := os.Getenv(childEnv); what == "core" {
+		runtime.LockOSThread()
+		if err := coreChild(); err != nil {
+			fmt.Println(err)
+			os.Exit(1)
+		}
+		os.Exit(0)
+	} else if what != "" {
 		os.Exit(child(what))
 	}
 	os.Exit(m.Run())

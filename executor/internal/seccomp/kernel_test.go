@@ -2,6 +2,7 @@ package seccomp
 
 import (
 	"errors"
+	"fmt"
 	"os/exec"
 	"testing"
 	"unsafe"
@@ -36,6 +37,11 @@ var refused = []struct {
 	{"fsmount", unix.SYS_FSMOUNT, unix.EPERM}, {"fspick", unix.SYS_FSPICK, unix.EPERM}, {"open_by_handle_at", unix.SYS_OPEN_BY_HANDLE_AT, unix.EPERM},
 	{"lsm_set_self_attr", unix.SYS_LSM_SET_SELF_ATTR, unix.EPERM}, {"nfsservctl", unix.SYS_NFSSERVCTL, unix.EPERM},
 	{"lookup_dcookie", unix.SYS_LOOKUP_DCOOKIE, unix.EPERM},
+	{"shmget", unix.SYS_SHMGET, unix.ENOSYS}, {"shmat", unix.SYS_SHMAT, unix.ENOSYS}, {"msgget", unix.SYS_MSGGET, unix.ENOSYS},
+	{"msgsnd", unix.SYS_MSGSND, unix.ENOSYS}, {"msgrcv", unix.SYS_MSGRCV, unix.ENOSYS}, {"semget", unix.SYS_SEMGET, unix.ENOSYS},
+	{"semop", unix.SYS_SEMOP, unix.ENOSYS}, {"semtimedop", unix.SYS_SEMTIMEDOP, unix.ENOSYS}, {"mq_open", unix.SYS_MQ_OPEN, unix.ENOSYS},
+	{"mq_unlink", unix.SYS_MQ_UNLINK, unix.ENOSYS}, {"shmctl", unix.SYS_SHMCTL, unix.ENOSYS}, {"shmdt", unix.SYS_SHMDT, unix.ENOSYS},
+	{"msgctl", unix.SYS_MSGCTL, unix.ENOSYS}, {"semctl", unix.SYS_SEMCTL, unix.ENOSYS},
 	{"clone3", unix.SYS_CLONE3, unix.ENOSYS}, {"openat2", unix.SYS_OPENAT2, unix.ENOSYS}, {"memfd_secret", unix.SYS_MEMFD_SECRET, unix.ENOSYS}, {"file_setattr", unix.SYS_FILE_SETATTR, unix.ENOSYS},
 	{"listns", unix.SYS_LISTNS, unix.ENOSYS}, {"a number of no call", 400, unix.ENOSYS}, {"a number above all", newest + 1, unix.ENOSYS},
 	{"a number far above", 5000, unix.ENOSYS}, {"the number -1", ^uintptr(0), unix.ENOSYS},
@@ -97,6 +103,10 @@ func TestArgumentsKernel(t *testing.T) {
 			{"ioctl, TIOCSTI and the upper half", unix.SYS_IOCTL, []uintptr{bad, unix.TIOCSTI | 1<<32, 0}, unix.EPERM},
 			{"ioctl, TIOCLINUX", unix.SYS_IOCTL, []uintptr{bad, tiocLinux, 0}, unix.EPERM},
 			{"ioctl, another", unix.SYS_IOCTL, []uintptr{bad, unix.TCGETS, 0}, unix.EBADF},
+			{"ioctl, BTRFS_IOC_SNAP_CREATE_V2", unix.SYS_IOCTL, []uintptr{bad, 0x50009417, 0}, unix.EPERM},
+			{"ioctl, FICLONE", unix.SYS_IOCTL, []uintptr{bad, unix.FICLONE, 0}, unix.EBADF},
+			{"fcntl, F_SETLEASE", unix.SYS_FCNTL, []uintptr{bad, unix.F_SETLEASE, 0}, unix.EPERM},
+			{"fcntl, F_GETLEASE", unix.SYS_FCNTL, []uintptr{bad, unix.F_GETLEASE, 0}, unix.EBADF},
 			{"seccomp, a listener", unix.SYS_SECCOMP, []uintptr{unix.SECCOMP_SET_MODE_FILTER, unix.SECCOMP_FILTER_FLAG_NEW_LISTENER, 0}, unix.EPERM},
 			{"seccomp, a filter", unix.SYS_SECCOMP, []uintptr{unix.SECCOMP_SET_MODE_FILTER, 0, 0}, unix.EFAULT},
 			{"socketpair, AF_INET", unix.SYS_SOCKETPAIR, []uintptr{unix.AF_INET, unix.SOCK_STREAM, 0, bad}, unix.EAFNOSUPPORT},
@@ -174,14 +184,54 @@ func TestLimitsOfOthers(t *testing.T) {
 		if err := unix.Prlimit(other.Process.Pid, unix.RLIMIT_CORE, nil, &is); err != nil || is != was {
 			t.Errorf("reading: got %v, %v, want %v", is, err, was)
 		}
-		if err := unix.Prlimit(0, unix.RLIMIT_CORE, nil, &is); err != nil {
+		if err := unix.Prlimit(0, unix.RLIMIT_STACK, nil, &is); err != nil {
 			t.Error("reading its own:", err)
 		}
-		if err := unix.Prlimit(0, unix.RLIMIT_CORE, &is, nil); err != nil {
+		if err := unix.Prlimit(0, unix.RLIMIT_STACK, &is, nil); err != nil {
 			t.Error("setting its own:", err)
 		}
 	})
 	if err := unix.Prlimit(other.Process.Pid, unix.RLIMIT_CORE, &lower, nil); err != nil {
 		t.Error("it cannot be done without the filter either:", err)
 	}
+}
+
+// TestLimitOfCoreDumps: a process believes that it has changed it, and has not, by either call.
+func TestLimitOfCoreDumps(t *testing.T) {
+	t.Parallel()
+	cmd := exec.Command("/proc/self/exe")
+	cmd.Env = []string{childEnv + "=core"}
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
+	}
+}
+
+// coreChild has the limit that the executor sets, and tries to lower it under the filter.
+func coreChild() error {
+	limit := unix.Rlimit{Cur: 1, Max: 1}
+	if err := unix.Prlimit(0, unix.RLIMIT_CORE, &limit, nil); err != nil {
+		return err
+	}
+	f, err := Assemble(NetworkNone)
+	if err == nil {
+		err = install(f)
+	}
+	if err != nil {
+		return err
+	}
+	for _, nr := range []uintptr{unix.SYS_PRLIMIT64, unix.SYS_SETRLIMIT} {
+		none := unix.Rlimit{}
+		args := []uintptr{0, unix.RLIMIT_CORE, uintptr(unsafe.Pointer(&none)), 0}
+		if nr == unix.SYS_SETRLIMIT {
+			args = []uintptr{unix.RLIMIT_CORE, uintptr(unsafe.Pointer(&none))}
+		}
+		if _, errno := call(nr, args...); errno != 0 {
+			return fmt.Errorf("call %d: %w", nr, errno)
+		}
+		var is unix.Rlimit
+		if err := unix.Prlimit(0, unix.RLIMIT_CORE, nil, &is); err != nil || is != limit {
+			return fmt.Errorf("after call %d the limit is %v, %w", nr, is, err)
+		}
+	}
+	return nil
 }

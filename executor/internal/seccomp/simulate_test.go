@@ -16,7 +16,12 @@ const (
 	retKill  = unix.SECCOMP_RET_KILL_PROCESS
 )
 
-func retErrno(e unix.Errno) uint32 { return unix.SECCOMP_RET_ERRNO | uint32(e) }
+func retErrno(e unix.Errno) uint32 {
+	if e == pretend {
+		e = 0
+	}
+	return unix.SECCOMP_RET_ERRNO | uint32(e)
+}
 
 // machine runs filters as the kernel does, for both architectures.
 type machine struct {
@@ -198,6 +203,51 @@ var arguments = []argument{
 	{"ioctl", []uint64{0, unix.TIOCSTI}, unix.EPERM},
 	{"ioctl", []uint64{0, 0x541c}, unix.EPERM}, // TIOCLINUX
 	{"ioctl", []uint64{0, unix.TIOCSETD}, unix.EPERM},
+	{"ioctl", []uint64{0, unix.FS_IOC_GETFLAGS}, 0},
+	{"ioctl", []uint64{0, unix.FS_IOC_SETFLAGS}, 0},
+	{"ioctl", []uint64{0, unix.FS_IOC_ENABLE_VERITY}, unix.EPERM},
+	{"ioctl", []uint64{0, unix.FS_IOC_SET_ENCRYPTION_POLICY}, unix.EPERM},
+	{"ioctl", []uint64{0, unix.FS_IOC_ADD_ENCRYPTION_KEY}, unix.EPERM},
+	{"ioctl", []uint64{0, unix.FS_IOC_REMOVE_ENCRYPTION_KEY}, unix.EPERM},
+	{"ioctl", []uint64{0, unix.FICLONE}, 0},
+	{"ioctl", []uint64{0, unix.FICLONERANGE}, 0},
+	{"ioctl", []uint64{0, unix.FIDEDUPERANGE}, 0},
+	{"ioctl", []uint64{0, 0x50009401}, unix.EPERM}, // BTRFS_IOC_SNAP_CREATE
+	{"ioctl", []uint64{0, 0x5000940e}, unix.EPERM}, // BTRFS_IOC_SUBVOL_CREATE
+	{"ioctl", []uint64{0, 0x5000940f}, unix.EPERM}, // BTRFS_IOC_SNAP_DESTROY
+	{"ioctl", []uint64{0, 0x50009417}, unix.EPERM}, // BTRFS_IOC_SNAP_CREATE_V2
+	{"ioctl", []uint64{0, 0x50009418}, unix.EPERM}, // BTRFS_IOC_SUBVOL_CREATE_V2
+	{"ioctl", []uint64{0, 0x4008941a}, unix.EPERM}, // BTRFS_IOC_SUBVOL_SETFLAGS
+	{"ioctl", []uint64{0, 0xc0c89425}, unix.EPERM}, // BTRFS_IOC_SET_RECEIVED_SUBVOL
+	{"ioctl", []uint64{0, 0x5000943f}, unix.EPERM}, // BTRFS_IOC_SNAP_DESTROY_V2
+	{"ioctl", []uint64{0, 0x4020bc10}, unix.EPERM}, // BCH_IOCTL_SUBVOLUME_CREATE
+	{"ioctl", []uint64{0, 0x4020bc11}, unix.EPERM}, // BCH_IOCTL_SUBVOLUME_DESTROY
+	// Neighbours of them, a bit away.
+	{"ioctl", []uint64{0, 0x50001401}, 0},
+	{"ioctl", []uint64{0, 0x50008401}, 0},
+	{"ioctl", []uint64{0, 0x50009001}, 0},
+	{"ioctl", []uint64{0, 0x50009501}, 0},
+	{"ioctl", []uint64{0, 0x5000d401}, 0},
+	{"ioctl", []uint64{0, 0x94}, 0},
+	{"ioctl", []uint64{0, 0x94 << 16}, 0},
+	{"ioctl", []uint64{0x5000_9401, 0}, 0},
+	{"ioctl", []uint64{0, 0x4020bc12}, 0},
+
+	{"fcntl", []uint64{3, unix.F_SETFD, 1}, 0},
+	{"fcntl", []uint64{3, unix.F_DUPFD_CLOEXEC, 10}, 0},
+	{"fcntl", []uint64{3, unix.F_SETLK, 4096}, 0},
+	{"fcntl", []uint64{3, unix.F_OFD_SETLKW, 4096}, 0},
+	{"fcntl", []uint64{3, unix.F_SETPIPE_SZ, 4096}, 0},
+	{"fcntl", []uint64{1024, unix.F_GETFL}, 0},
+	{"fcntl", []uint64{3, unix.F_SETLEASE, unix.F_RDLCK}, unix.EPERM},
+	{"fcntl", []uint64{3, 1024 + 16, 4096}, unix.EPERM}, // F_SETDELEG
+
+	{"setrlimit", []uint64{unix.RLIMIT_NOFILE, 4096}, 0},
+	{"setrlimit", []uint64{unix.RLIMIT_CORE, 4096}, pretend},
+	{"prlimit64", []uint64{0, unix.RLIMIT_CORE, 0, 4096}, 0},
+	{"prlimit64", []uint64{0, unix.RLIMIT_CORE, 4096, 0}, pretend},
+	{"prlimit64", []uint64{0, unix.RLIMIT_CORE, 4096, 4096}, pretend},
+	{"prlimit64", []uint64{1, unix.RLIMIT_CORE, 4096, 0}, unix.EPERM},
 
 	{"prlimit64", []uint64{0, 7, 4096, 0}, 0},
 	{"prlimit64", []uint64{0, 7, 0, 4096}, 0},
@@ -229,7 +279,7 @@ var argumentsAMD64 = []argument{
 }
 
 // The pointers among the arguments, of which the upper half counts.
-var pointers = map[string]int{"memfd_create": 0, "prlimit64": 2, "seccomp": 2, "ioctl": 2,
+var pointers = map[string]int{"memfd_create": 0, "prlimit64": 2, "seccomp": 2, "ioctl": 2, "fcntl": 2, "setrlimit": 1,
 	"chmod": 0, "creat": 0, "mknod": 0, "open": 0, "openat": 1, "fchmodat": 1, "fchmodat2": 1, "mknodat": 1}
 
 // TestArguments: what is refused of a call, and that nothing in the upper half of a register changes it.

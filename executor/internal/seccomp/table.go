@@ -64,6 +64,12 @@ var denied = []group{
 		names: []string{"open_by_handle_at"},
 	},
 	{
+		why: "makes or uses what belongs to no process: it outlasts the command, counts against no limit of a later one, and is shared with every process " +
+			"of the user; no path leads to it, so that Landlock has no say in it. It is as on a kernel that is built without",
+		errno: unix.ENOSYS,
+		names: []string{"shmget", "shmat", "shmctl", "shmdt", "msgget", "msgsnd", "msgrcv", "msgctl", "semget", "semop", "semtimedop", "semctl", "mq_open", "mq_unlink"},
+	},
+	{
 		why:   "changes its own label of another security module",
 		errno: unix.EPERM,
 		names: []string{"lsm_set_self_attr"},

@@ -1,6 +1,7 @@
 # What a tricked shell could try with nothing but itself. Each line of the output is a finding, as JSON.
 
 attempt() {
+	case ${ONLY:-"|$1|"} in *"|$1|"*) ;; *) return ;; esac
 	if (eval "$2") >/dev/null 2>&1 </dev/null; then through=true; else through=false; fi
 	printf '{"Try":"in a shell: %s","Through":%s,"Detail":"by the shell"}\n' "$1" "$through"
 }
@@ -37,4 +38,4 @@ attempt 'make a file outside' 'make "$OUTSIDE/from-shell"'
 attempt 'make a file in the state directory' 'make "$STATE/from-shell"'
 attempt 'make a file in /tmp' 'make "/tmp/executor-test-from-shell-$GATEWAY"'
 attempt 'open the controlling terminal' ': >/dev/tty'
-attempt 'raise the limit of core dumps' 'ulimit -H -c unlimited'
+attempt 'raise the limit of core dumps' 'ulimit -H -c unlimited && [ "$(ulimit -H -c)" = unlimited ]'

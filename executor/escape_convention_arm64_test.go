@@ -1,0 +1,3 @@
+package executor
+
+var conventionTries []try // calls of 32-bit programs take another mode of the processor
