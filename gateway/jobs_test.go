@@ -189,24 +189,14 @@ func TestJobAnswersAtOnce(t *testing.T) {
 	t.Parallel()
 	h := newHouse(t, theatreOptions{})
 	c := h.as(t, alice)
-	dir := t.TempDir()
-	fifo := filepath.Join(dir, "fifo")
-	if err := syscall.Mkfifo(fifo, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	id := create(t, c, fmt.Sprintf(`{"argv": ["cat", %q]}`, fifo))
-	res, text := ask(t, c, "POST", "/v1/jobs", fmt.Sprintf(`{"argv": ["cat", %q]}`, fifo), "Prefer", "wait=1")
+	first, second := newGate(t), newGate(t)
+	id := create(t, c, fmt.Sprintf(`{"argv": ["cat", %q]}`, first))
+	res, text := ask(t, c, "POST", "/v1/jobs", fmt.Sprintf(`{"argv": ["cat", %q]}`, second), "Prefer", "wait=1")
 	if res.StatusCode != http.StatusAccepted || !strings.Contains(text, `"accepted"`) {
 		t.Errorf("who waits for a second gets %d %s", res.StatusCode, text)
 	}
-	for range 2 {
-		f, err := os.OpenFile(fifo, os.O_WRONLY, 0)
-		if err != nil {
-			t.Fatal(err)
-		}
-		time.Sleep(50 * time.Millisecond) // both have it open then; whoever does not gets the next
-		f.Close()
-	}
+	first.open(t, "")
+	second.open(t, "")
 	if job := ended(t, c, id); job.Status != "exited" {
 		t.Errorf("it ended as %s", job.Status)
 	}

@@ -215,6 +215,33 @@ func TestPagesAreBounded(t *testing.T) {
 	}
 }
 
+// TestBeginningsOfIDs: the beginning of an ID does if it is that of one job only.
+func TestBeginningsOfIDs(t *testing.T) {
+	t.Parallel()
+	const one, two, other = "018f85ec-9600-7000-8000-000000000000", "018f85ec-9600-7000-8000-000000000001", "018f85ec-9700-7000-8000-000000000000"
+	n := oldGateway(t, func(w http.ResponseWriter, r *http.Request) {
+		switch r.FormValue("before") {
+		case "":
+			fmt.Fprintf(w, `{"jobs": [{"job_id": %q}, {"job_id": %q}], "next": "7"}`, other, two)
+		case "7":
+			fmt.Fprintf(w, `{"jobs": [{"job_id": %q}]}`, one)
+		}
+	})
+	for text, want := range map[string]string{
+		"018f85ec-97": other, " 018F85EC-97 ": other, one: one, "018f85ec-9600-7000-8000-000000000009": "018f85ec-9600-7000-8000-000000000009", // nobody was asked
+		"018f85ec": "3 jobs have IDs that begin like that", "018f85ec-96": "2 jobs have IDs", "018f85ec-98": "there is no job", "018f85e": "at least 8 characters",
+		"": "is no ID", "-": "is no ID", one + "0": "is no ID", "018f85eg": "is no ID", "../jobs": "is no ID", "018f85ec\x1b[2J": "is no ID",
+	} {
+		got, err := n.jobID(t.Context(), text)
+		if err != nil {
+			got = err.Error()
+		}
+		if got != want && !strings.Contains(got, want) || strings.Contains(got, "\x1b") {
+			t.Errorf("%q: %s", text, got)
+		}
+	}
+}
+
 func TestJobWords(t *testing.T) {
 	t.Parallel()
 	for text, want := range map[string]string{

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"fmt"
 	"os"
 	"strings"
@@ -10,8 +11,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// terminal opens a pseudo-terminal of a width: what is written to tty, read reads.
-func terminal(t *testing.T, width int) (tty *os.File, read func() string) {
+// terminal opens a pseudo-terminal of a width: what is written to tty, read reads, so many lines of it.
+func terminal(t *testing.T, width int) (tty *os.File, read func(lines int) string) {
 	t.Helper()
 	ptmx, err := os.OpenFile("/dev/ptmx", os.O_RDWR|unix.O_NOCTTY, 0)
 	if err != nil {
@@ -34,13 +35,17 @@ func terminal(t *testing.T, width int) (tty *os.File, read func() string) {
 	if err := unix.IoctlSetWinsize(int(tty.Fd()), unix.TIOCSWINSZ, &unix.Winsize{Row: 24, Col: uint16(width)}); err != nil {
 		t.Fatal(err)
 	}
-	return tty, func() string {
-		buf := make([]byte, 4096)
-		n, err := ptmx.Read(buf)
-		if err != nil {
-			t.Fatal(err)
+	in := bufio.NewReader(ptmx)
+	return tty, func(lines int) string {
+		var all strings.Builder
+		for range lines {
+			line, err := in.ReadString('\n')
+			if err != nil {
+				t.Fatal(err)
+			}
+			all.WriteString(strings.ReplaceAll(line, "\r\n", "\n"))
 		}
-		return strings.ReplaceAll(string(buf[:n]), "\r\n", "\n")
+		return all.String()
 	}
 }
 
@@ -62,14 +67,14 @@ func TestTableOnATerminal(t *testing.T) {
 	want := "JOB    STATUS    ACCEPTED       COMMAND\n" +
 		"one    \x1b[31mexited 3\x1b[0m  3 minutes ago  a command that is longer th…\n" +
 		"zwölf  running   -              short\n"
-	if got := read(); got != want {
+	if got := read(3); got != want {
 		t.Errorf("got\n%q, want\n%q", got, want)
 	}
 	t.Setenv("NO_COLOR", "1")
 	if err := aTable(tty).print(tty); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(); strings.Contains(got, "\x1b") {
+	if got := read(3); strings.Contains(got, "\x1b") {
 		t.Errorf("got %q", got)
 	}
 	// A terminal that is too narrow for all this shows the beginning at least.
@@ -79,7 +84,7 @@ func TestTableOnATerminal(t *testing.T) {
 	if err := aTable(tty).print(tty); err != nil {
 		t.Fatal(err)
 	}
-	if got := read(); !strings.Contains(got, "a command…\n") {
+	if got := read(3); !strings.Contains(got, "a command…\n") {
 		t.Errorf("got %q", got)
 	}
 }
