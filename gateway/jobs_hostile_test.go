@@ -305,3 +305,16 @@ func (h *house) leavesOf(t *testing.T, kind, job string) (n int) {
 	}
 	return n
 }
+
+// Whoever gets the last event of an output finds that the job has ended, also where the output had ended long before.
+func TestEndComesAfterTheJob(t *testing.T) {
+	t.Parallel()
+	h := newHouse(t, theatreOptions{rego: shellAllowing, bounds: withShell})
+	c := h.as(t, 0)
+	id := create(t, c, `{"command": "echo x; exec >&- 2>&-; sleep 0.5"}`)
+	events := eventsOf(t, c, "/v1/jobs/"+id+"/output/stdout?follow=true")
+	_, text := ask(t, c, "GET", "/v1/jobs/"+id, "")
+	if string(outputOf(t, events, "stdout")) != "x\n" || events[len(events)-1].name != "end" || !strings.Contains(text, `"status":"exited"`) {
+		t.Errorf("after %v it is %s", events, text)
+	}
+}

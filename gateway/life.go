@@ -11,6 +11,7 @@ import (
 	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/internal/jobs"
 	"github.com/sidegate/sidegate/internal/journal"
+	"github.com/sidegate/sidegate/internal/shell"
 )
 
 // life is an accepted job on its way to its end.
@@ -72,12 +73,20 @@ func (g *Gateway) accept(ctx context.Context, call verified, request Request, r 
 	l := g.newLife(request)
 	l.begun = place.Immediate()
 	l.ruling.Store(r)
-	g.lives.Store(request.ID, l)
 	l.left = place.Go(request.ID, l.run)
+	g.follows(l)
 	if r.observed {
 		g.log.Warn("observed: the policy denies this command, and it runs", "job", request.ID, "client", request.Principal.Client, "decision", r.id)
 	}
 	return l, nil
+}
+
+// follows lets others find a job that is in the queue. It may have ended already.
+func (g *Gateway) follows(l *life) {
+	g.lives.Store(l.request.ID, l)
+	if l.hasEnded() {
+		g.lives.Delete(l.request.ID)
+	}
 }
 
 // row is what the journal keeps of a job: enough to show what was asked and decided, and to decide again after a wait or
@@ -95,6 +104,9 @@ func (g *Gateway) row(request Request, r *ruling) (*journal.NewJob, error) {
 		ID: request.ID, Client: request.Principal.Client, DecisionID: r.id, Command: request.Command,
 		Request: asked, Spec: decided, Revision: r.decision.Revision, Labels: request.Labels,
 		AcceptedAt: request.Time, Expires: request.Time.Add(g.bounds.MaxTimeout),
+	}
+	if request.Argv != nil {
+		row.Command, _ = shell.Quote(request.Argv) // for lists; one that cannot be written as a line is shown without
 	}
 	if request.Callback != nil {
 		row.Callback = request.Callback.String()

@@ -2,7 +2,9 @@ package gateway
 
 import (
 	"fmt"
+	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 )
 
@@ -62,4 +64,26 @@ func (p pager[Row]) page(before int64, limit int) (rows []Row, next string, err 
 		before = p.seq(more[len(more)-1])
 	}
 	return rows, strconv.FormatInt(before, 10), nil
+}
+
+// repeated are the parameters that may be given more than once.
+var repeated = []string{"status", "label"}
+
+// queryOf reads the query of a route, which has these parameters and no others.
+func queryOf(r *http.Request, parameters ...string) (query url.Values, err error) {
+	values, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, invalid(&FieldError{"query", "is not valid"})
+	}
+	for name, given := range values {
+		switch {
+		case !slices.Contains(parameters, name):
+			return nil, invalid(&FieldError{"query", "has the unknown parameter " + printable(name, maxName)})
+		case len(given) > 1 && !slices.Contains(repeated, name):
+			return nil, invalid(&FieldError{name, "is given twice"})
+		case slices.Contains(given, ""): // most likely a variable of a script that is not set
+			return nil, invalid(&FieldError{name, "is empty"})
+		}
+	}
+	return values, nil
 }

@@ -83,8 +83,8 @@ func (g *Gateway) resume(row journal.Job) {
 	today.KeyID = request.Principal.KeyID
 	request.Principal = today
 	l := g.newLife(request)
-	g.lives.Store(row.ID, l)
 	l.left = g.queue.AdmitStored(row.ID, l.run)
+	g.follows(l)
 }
 
 // endStored records the end of a job that does not run.

@@ -73,6 +73,7 @@ var rooms = slices.Concat(
 		{"bench/durability", []string{"internal/audit", "internal/auth", "internal/journal", "internal/trial"}, nil, "it looks at what a gateway leaves behind"},
 		{"bench/spawn", []string{"executor"}, nil, "it measures the executor alone"},
 		{"bench", []string{"internal/auth", "internal/trial"}, nil, outsideWhy},
+		{"bench/durability", []string{"internal/auth", "internal/trial"}, []string{"internal/audit", "internal/journal"}, "it tries a gateway from outside, and reads what it leaves"},
 		{"policies", nil, nil, dataWhy},
 		{"schemas", nil, nil, dataWhy},
 		{"plugins", []string{"sdk"}, nil, guestWhy},

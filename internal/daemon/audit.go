@@ -151,3 +151,8 @@ func callbackLeaf(s callback.Settlement) []byte {
 		Status: string(s.State), HTTPStatus: s.StatusCode, Reason: s.Error,
 	}.Encode()
 }
+
+// retriedLeaf says that a delivery was asked for again.
+func retriedLeaf(id string, at time.Time) []byte {
+	return audit.Leaf{Type: audit.Callback, Time: at, Delivery: id, Status: "asked_for_again"}.Encode()
+}

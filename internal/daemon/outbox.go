@@ -60,7 +60,7 @@ func (o outbox) Settle(ctx context.Context, s callback.Settlement) error {
 
 // Retry implements callback.Store.
 func (o outbox) Retry(ctx context.Context, id string, at time.Time) (destination string, err error) {
-	return o.journal.Retry(ctx, id, at, nil)
+	return o.journal.Retry(ctx, id, at, retriedLeaf(id, at))
 }
 
 // states names what becomes of a delivery in the journal's words. A state without a row is refused by the journal.

@@ -56,7 +56,7 @@ func startError(ctx context.Context, err, closing error) error {
 func (d *Daemon) Serve(ctx context.Context) error {
 	background, stop := context.WithCancel(context.Background())
 	watching, stopWatching := context.WithCancel(ctx) // what is reloaded when the end has come is for nobody
-	keep := d.config.Retention // a reload replaces the configuration
+	keep := d.config.Retention                        // a reload replaces the configuration
 	var work errgroup.Group
 	work.Go(func() error { return d.delivery.Run(background) })
 	work.Go(func() error { d.tidy(background, keep); return nil })

@@ -300,9 +300,11 @@ func TestAuditLog(t *testing.T) {
 		want.add(t, fmt.Append(nil, i))
 	}
 	must(t, j.Record(t.Context(), want.leaves...))
+	var group sync.WaitGroup
 	for size := range int64(maxLeaves + 1) {
-		must(t, j.AddCheckpoint(t.Context(), Checkpoint{size + 1, epoch, "n"}, nil))
+		group.Go(func() { must(t, j.AddCheckpoint(t.Context(), Checkpoint{size + 1, epoch, "n"}, nil)) })
 	}
+	group.Wait()
 	l, err := j.AuditLog(t.Context())
 	must(t, err)
 	must(t, j.Record(t.Context(), []byte("later")))

@@ -116,10 +116,11 @@ func (w *writer) runAll(batch []*op, results []error, how way) error {
 			leaves = append(leaves, o.leaves...)
 		}
 	}
-	if err := w.st.appendLeaves(leaves); err != nil || w.st.counts.stored == stored {
+	if err := w.st.appendLeaves(leaves); err != nil || w.st.counts.stored == stored || !w.st.counts.noted {
 		return err
 	}
-	return w.st.exec(w.st.storeTotal, w.st.counts.stored)
+	w.st.counts.noted = false
+	return w.st.exec(w.st.note, nil)
 }
 
 // run runs one operation. Its refusal has left no trace, or the second result is errTouched.

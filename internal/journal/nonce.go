@@ -85,38 +85,51 @@ func scanNonce(row scanner) (Nonce, error) {
 }
 
 // PruneNonces forgets the nonces that expired before now and returns how many they were. In the same commit it raises the floor to the newest of their
-// times of signing, so that no later change of the clock or of the window lets one of them be used again.
-func (j *Journal) PruneNonces(ctx context.Context, now time.Time) (int, error) {
-	return j.inChunks(ctx, "prune nonces", pruneNonces, func(st *statements) (int, error) {
-		var (
-			newest sql.NullInt64
-			found  int
-		)
-		err := st.newestExpired.QueryRow(now.UnixMicro(), pruneNonces).Scan(&newest, &found)
-		if err != nil || found == 0 {
-			return 0, err
-		}
-		if err := st.exec(st.raiseFloor, newest.Int64); err != nil {
-			return 0, err
-		}
-		return found, st.exec(st.dropExpired, now.UnixMicro(), pruneNonces)
-	})
-}
-
-// inChunks repeats an operation that handles up to chunk rows per commit until nothing is left, and returns how many rows it handled.
-func (j *Journal) inChunks(ctx context.Context, name string, chunk int, run func(*statements) (int, error)) (total int, err error) {
+// times of signing, so that no later change of the clock or of the window lets one of them be used again. It looks at all nonces, beside the writer.
+func (j *Journal) PruneNonces(ctx context.Context, now time.Time) (total int, err error) {
+	var last []byte
 	for {
-		var n int
-		err := j.writer.do(ctx, op{name: name, run: func(st *statements) (err error) {
-			n, err = run(st)
-			return err
-		}})
+		expired, err := j.expired(ctx, now, last)
 		if err != nil {
-			return total, err
+			return total, wrap("prune nonces", err)
 		}
-		total += n
-		if n < chunk {
+		if len(expired) > 0 {
+			err := j.writer.do(ctx, op{name: "prune nonces", run: func(st *statements) error { return st.forget(expired) }})
+			if err != nil {
+				return total, err
+			}
+			total += len(expired)
+			last = expired[len(expired)-1].Value[:]
+		}
+		if len(expired) < pruneNonces {
 			return total, nil
 		}
 	}
+}
+
+// expired returns some nonces that expired before now, in the order of their values, behind one.
+func (j *Journal) expired(ctx context.Context, now time.Time, behind []byte) ([]Nonce, error) {
+	if behind == nil {
+		behind = []byte{} // which is before all others, as NULL is not
+	}
+	rows, err := j.db.QueryContext(ctx, "SELECT value, client, signed_at, expires FROM nonce WHERE value > ? AND expires < ? ORDER BY value LIMIT ?",
+		behind, now.UnixMicro(), pruneNonces)
+	if err != nil {
+		return nil, err
+	}
+	return collect(rows, scanNonce)
+}
+
+// forget removes nonces, and makes sure that nothing can be signed again that was signed with them.
+func (st *statements) forget(nonces []Nonce) error {
+	newest := nonces[0].SignedAt
+	for _, n := range nonces {
+		if n.SignedAt.After(newest) {
+			newest = n.SignedAt
+		}
+		if err := st.exec(st.dropNonce, n.Value[:]); err != nil {
+			return err
+		}
+	}
+	return st.exec(st.raiseFloor, newest.UnixMicro())
 }

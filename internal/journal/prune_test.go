@@ -2,10 +2,12 @@ package journal
 
 import (
 	"context"
+	"database/sql"
 	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strings"
 	"testing"
@@ -91,11 +93,46 @@ func TestPruneManyJobs(t *testing.T) {
 // stored is what the journal counts as stored, and what there is in it.
 func stored(tb testing.TB, j *Journal) (counted, is int64) {
 	tb.Helper()
-	must(tb, j.db.QueryRow(`SELECT stored,
+	must(tb, j.db.QueryRow(`SELECT
 		(SELECT coalesce(sum(octet_length(command) + ifnull(octet_length(request), 0) + ifnull(octet_length(spec), 0) + ifnull(octet_length(result), 0)), 0) FROM job)
 		+ (SELECT coalesce(sum(ifnull(octet_length(stdout), 0) + ifnull(stdout_size, 0) + ifnull(octet_length(stderr), 0) + ifnull(stderr_size, 0)), 0) FROM output)
-		+ (SELECT coalesce(sum(ifnull(octet_length(body), 0) + ifnull(body_size, 0)), 0) FROM outbox) FROM meta`).Scan(&counted, &is))
-	return counted, is
+		+ (SELECT coalesce(sum(ifnull(octet_length(body), 0) + ifnull(body_size, 0)), 0) FROM outbox)`).Scan(&is))
+	return j.Stats().Stored, is
+}
+
+// noted is the note of what is stored, which is there while nobody writes.
+func noted(tb testing.TB, j *Journal) (n sql.NullInt64) {
+	tb.Helper()
+	must(tb, j.db.QueryRow("SELECT stored FROM meta").Scan(&n))
+	return n
+}
+
+// The count is on record when the journal is closed, and not while it may change; a journal that was not closed is counted anew.
+func TestStoredIsNoted(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j, err := Open(t.Context(), testConfig(dir))
+	must(t, err)
+	for range 3 {
+		inState(t, j, Exited)
+		must(t, j.Writable(t.Context()))
+		if n := noted(t, j); n.Valid {
+			t.Errorf("%d bytes are noted while jobs are stored", n.Int64)
+		}
+		want, is := stored(t, j)
+		killed := t.TempDir()
+		must(t, exec.Command("cp", filepath.Join(dir, fileName), filepath.Join(dir, fileName+"-wal"), killed).Run())
+		must(t, j.Close())
+		if got, _ := stored(t, openTest(t, killed)); got != want || got != is {
+			t.Errorf("after a crash %d bytes are counted, want %d", got, want)
+		}
+		j, err = Open(t.Context(), testConfig(dir))
+		must(t, err)
+		if n := noted(t, j); !n.Valid || n.Int64 != want || j.Stats().Stored != want {
+			t.Errorf("%+v are noted and %d counted after %d", n, j.Stats().Stored, want)
+		}
+	}
+	must(t, j.Close())
 }
 
 // What is stored is counted to the byte, through everything that can happen to a job.
@@ -106,8 +143,8 @@ func TestStoredBytesAreCounted(t *testing.T) {
 	must(t, err)
 	check := func(after string) {
 		t.Helper()
-		if counted, is := stored(t, j); counted != is || counted < 0 || j.Stats().Stored != counted {
-			t.Fatalf("after %s: %d bytes are counted, %d told, and there are %d", after, counted, j.Stats().Stored, is)
+		if counted, is := stored(t, j); counted != is || counted < 0 {
+			t.Fatalf("after %s: %d bytes are counted, and there are %d", after, counted, is)
 		}
 	}
 	sizes := []int{0, 1, 1000, maxInline, maxInline + 1}
@@ -300,7 +337,7 @@ func TestFileShrinks(t *testing.T) {
 	t.Parallel()
 	j := openTest(t, t.TempDir())
 	fill := func() {
-		for range 300 {
+		for range 180 {
 			a := admission(fmt.Sprint(nonces.Add(1)))
 			a.Job.Spec, a.Begin = make([]byte, 100_000), true
 			must(t, j.Admit(t.Context(), a))
@@ -310,7 +347,7 @@ func TestFileShrinks(t *testing.T) {
 	fill()
 	full := fileSize(t, j)
 	prune(t, j, epoch.Add(time.Hour))
-	if empty, most := fileSize(t, j), int64(2*(keptPages+shrinkPages)*4096); full < 30e6 || empty > most {
+	if empty, most := fileSize(t, j), int64(2*(keptPages+shrinkPages)*4096); full < 15e6 || empty > most {
 		t.Errorf("the file had %d bytes and has %d, more than %d", full, empty, most)
 	}
 	fill() // and is used again

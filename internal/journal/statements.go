@@ -19,11 +19,10 @@ type statements struct {
 
 	begin, commit, rollback        *sql.Stmt
 	savepoint, release, rollbackTo *sql.Stmt
-	beat, reusable, storeTotal     *sql.Stmt
+	beat, reusable, note           *sql.Stmt
 	pages, vacuum, checkpoint      *sql.Stmt
 
-	useNonce, knowsNonce                   *sql.Stmt
-	newestExpired, raiseFloor, dropExpired *sql.Stmt
+	useNonce, knowsNonce, raiseFloor, dropNonce *sql.Stmt
 
 	insertJob, insertLabel, jobState, redecideJob, beginJob, finishJob, insertOutput *sql.Stmt
 	insertDelivery, deliveryState, settleDelivery, retryDelivery                     *sql.Stmt
@@ -38,6 +37,7 @@ type statements struct {
 type counts struct {
 	tree   tree
 	stored int64 // bytes of all jobs, see Retention
+	noted  bool  // stored stands in the journal
 }
 
 // prepare compiles every statement. The caller closes them, also after an error.
@@ -55,7 +55,7 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		{&st.rollbackTo, "ROLLBACK TO op"},
 		{&st.beat, "UPDATE meta SET beat = beat + 1"},
 		{&st.reusable, "SELECT freelist_count * page_size FROM pragma_freelist_count, pragma_page_size"},
-		{&st.storeTotal, "UPDATE meta SET stored = ?"},
+		{&st.note, "UPDATE meta SET stored = ?"},
 		{&st.pages, "SELECT freelist_count, page_count FROM pragma_freelist_count, pragma_page_count"},
 		{&st.checkpoint, "PRAGMA wal_checkpoint(PASSIVE)"}, // which waits for nobody
 		{&st.vacuum, "PRAGMA incremental_vacuum(" + strconv.Itoa(shrinkPages) + ")"},
@@ -63,10 +63,8 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		{&st.useNonce, `INSERT INTO nonce (value, client, signed_at, expires)
 			SELECT ?, ?, ?, ? WHERE ? > (SELECT floor FROM meta) ON CONFLICT DO NOTHING`},
 		{&st.knowsNonce, "SELECT EXISTS (SELECT 1 FROM nonce WHERE value = ?)"},
-		{&st.newestExpired, `SELECT max(signed_at), count(*) FROM
-			(SELECT signed_at FROM nonce WHERE value IN (SELECT value FROM nonce WHERE expires < ? ORDER BY expires, value LIMIT ?))`},
 		{&st.raiseFloor, "UPDATE meta SET floor = max(floor, ?)"},
-		{&st.dropExpired, "DELETE FROM nonce WHERE value IN (SELECT value FROM nonce WHERE expires < ? ORDER BY expires, value LIMIT ?)"},
+		{&st.dropNonce, "DELETE FROM nonce WHERE value = ?"},
 
 		{&st.insertJob, `INSERT INTO job
 			(id, client, decision_id, status, accepted_at, expires, started_at, revision, callback, command, request, spec)

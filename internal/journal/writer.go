@@ -68,7 +68,7 @@ func openWriter(ctx context.Context, path string, j *Journal) (*writer, error) {
 		return nil, errors.Join(err, w.close())
 	}
 	w.st.shrinks = shrinks
-	if err := conn.QueryRowContext(ctx, "SELECT stored FROM meta").Scan(&w.st.counts.stored); err != nil {
+	if err := w.st.counts.loadStored(ctx, conn); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	if w.st.counts.tree, err = loadTree(ctx, conn); err != nil {
@@ -155,6 +155,7 @@ func (w *writer) loop() {
 	if w.unsettled {
 		w.settle()
 	}
+	w.noteStored()
 }
 
 // gather adds to the batch what waits already, without waiting for more.

@@ -1,3 +1,6 @@
+-- Expired nonces are looked for once in a while, all of them, beside the writer: that costs less than an index that every commit has to write.
+DROP INDEX nonce_expires;
+
 -- The audit: one leaf for each thing that was decided or done, in the order of their commits, numbered from 0 without a gap. What a leaf says is not the
 -- journal's to know, its time included. Nothing here is ever changed or removed.
 CREATE TABLE audit (
@@ -69,9 +72,6 @@ CREATE TABLE job_label (
 CREATE INDEX job_label_job ON job_label (job);
 CREATE INDEX job_accepted ON job (accepted_at);
 
--- How many bytes are stored of jobs: their commands, requests, specs, results, outputs and messages, in rows and in files. Retention goes by it.
-ALTER TABLE meta ADD COLUMN stored INTEGER NOT NULL DEFAULT 0;
-UPDATE meta SET stored = (
-    SELECT coalesce(sum(octet_length(command) + coalesce(octet_length(request), 0) + coalesce(octet_length(spec), 0) + coalesce(octet_length(result), 0)), 0) FROM job)
-    + (SELECT coalesce(sum(coalesce(octet_length(stdout), 0) + coalesce(octet_length(stderr), 0)), 0) FROM output)
-    + (SELECT coalesce(sum(octet_length(body)), 0) FROM outbox);
+-- How many bytes are stored of jobs, in rows and in files; retention goes by it. It is here while nobody writes: the first commit after a start makes it
+-- NULL, so that not each one has to write it, and a journal that was not closed is counted at its next start.
+ALTER TABLE meta ADD COLUMN stored INTEGER;

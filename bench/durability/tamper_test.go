@@ -1,0 +1,347 @@
+package durability
+
+import (
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"golang.org/x/mod/sumdb/note"
+	"golang.org/x/mod/sumdb/tlog"
+
+	"github.com/sidegate/sidegate/internal/audit"
+)
+
+// intruder changes a journal behind the gateway's back.
+type intruder struct {
+	t   *testing.T
+	dir string
+	db  *sql.DB
+	contents
+}
+
+func (m *made) intrude(t *testing.T) *intruder {
+	t.Helper()
+	i := &intruder{t: t, dir: m.copy(t)}
+	var err error
+	i.contents, err = readAudit(t.Context(), i.dir)
+	must(t, err)
+	i.db, err = sql.Open("sqlite", filepath.Join(i.dir, "journal.db"))
+	must(t, err)
+	t.Cleanup(func() { i.db.Close() })
+	return i
+}
+
+func (i *intruder) do(statement string, args ...any) {
+	i.t.Helper()
+	r, err := i.db.Exec(statement, args...)
+	must(i.t, err)
+	if n, err := r.RowsAffected(); err != nil || n == 0 {
+		i.t.Fatalf("%s changed nothing, %v", statement, err)
+	}
+}
+
+// edited is leaf n with another client in it.
+func (i *intruder) edited(n int) []byte {
+	i.t.Helper()
+	text := strings.Replace(string(i.leaves[n]), `"client":"func"`, `"client":"fund"`, 1)
+	if text == string(i.leaves[n]) {
+		i.t.Fatalf("leaf %d names no client: %s", n, text)
+	}
+	return []byte(text)
+}
+
+// next returns the first leaf from n on that names a client.
+func (i *intruder) next(n int) int {
+	for !strings.Contains(string(i.leaves[n]), `"client":"func"`) {
+		n++
+	}
+	return n
+}
+
+// rehash makes the whole tree anew over the leaves as they are in i.
+func (i *intruder) rehash() {
+	i.t.Helper()
+	var all []tlog.Hash
+	reader := tlog.HashReaderFunc(func(indexes []int64) (list []tlog.Hash, err error) {
+		for _, index := range indexes {
+			list = append(list, all[index])
+		}
+		return list, nil
+	})
+	i.do("DELETE FROM audit")
+	i.do("DELETE FROM audit_hash")
+	tx, err := i.db.Begin()
+	must(i.t, err)
+	for seq, leaf := range i.leaves {
+		added, err := tlog.StoredHashes(int64(seq), leaf, reader)
+		must(i.t, err)
+		all = append(all, added...)
+		var row []byte
+		for _, h := range added {
+			row = append(row, h[:]...)
+		}
+		_, err = tx.Exec("INSERT INTO audit (seq, leaf) VALUES (?, ?)", seq, leaf)
+		must(i.t, err)
+		_, err = tx.Exec("INSERT INTO audit_hash (seq, hashes) VALUES (?, ?)", seq, row)
+		must(i.t, err)
+	}
+	must(i.t, tx.Commit())
+}
+
+// resign makes every checkpoint anew, with the key of the gateway, over the leaves as they are in i, and then the tree.
+func (i *intruder) resign() {
+	i.t.Helper()
+	private, err := os.ReadFile(filepath.Join(i.dir, audit.PrivateFile))
+	must(i.t, err)
+	signer, err := note.NewSigner(strings.TrimSpace(string(private)))
+	must(i.t, err)
+	var all []tlog.Hash
+	reader := tlog.HashReaderFunc(func(indexes []int64) (list []tlog.Hash, err error) {
+		for _, index := range indexes {
+			list = append(list, all[index])
+		}
+		return list, nil
+	})
+	next := 0 // of the checkpoints: their leaves are in the same order
+	for seq, leaf := range i.leaves {
+		if l, err := audit.Decode(leaf); err == nil && l.Type == audit.CheckpointMade {
+			size := i.checkpoints[next].Size
+			root, err := tlog.TreeHash(size, reader)
+			must(i.t, err)
+			lines := strings.Split(l.Checkpoint, "\n") // the origin, the size, the root, the time
+			lines[2] = root.String()
+			signed, err := note.Sign(&note.Note{Text: strings.Join(lines[:4], "\n") + "\n"}, signer)
+			must(i.t, err)
+			l.Checkpoint = string(signed)
+			i.leaves[seq] = l.Encode()
+			i.do("UPDATE checkpoint SET note = ? WHERE size = ?", l.Checkpoint, size)
+			next++
+		}
+		added, err := tlog.StoredHashes(int64(seq), i.leaves[seq], reader)
+		must(i.t, err)
+		all = append(all, added...)
+	}
+	i.rehash()
+}
+
+// verdict is what the program says of an audit.
+type verdict struct {
+	OK       bool
+	Findings []audit.Finding
+	Remarks  []string
+}
+
+// ask runs `sidegate audit verify`.
+func (m *made) ask(t *testing.T, dir string, args ...string) (v verdict, exit int) {
+	t.Helper()
+	out, exit := m.run(t, append([]string{"audit", "verify", "--json", "--state-dir", dir}, args...)...)
+	if err := json.Unmarshal([]byte(out), &v); err != nil {
+		t.Fatalf("exit code %d: %v: %s", exit, err, out)
+	}
+	return v, exit
+}
+
+// tampering is something that an intruder does. at is a leaf in the middle that names a client.
+var tamperings = []struct {
+	name string
+	do   func(i *intruder, at int)
+	want audit.Kind // of a finding that names leaf at, or begins there
+	kept bool       // only against checkpoints that were kept; without them nothing is found
+}{
+	{"a leaf is edited", func(i *intruder, at int) {
+		i.do("UPDATE audit SET leaf = ? WHERE seq = ?", i.edited(at), at)
+	}, audit.LeafChanged, false},
+	{"a leaf is edited, and its hash", func(i *intruder, at int) {
+		i.do("UPDATE audit SET leaf = ? WHERE seq = ?", i.edited(at), at)
+		hash := tlog.RecordHash(i.edited(at))
+		i.do("UPDATE audit_hash SET hashes = CAST(? || substr(hashes, 33) AS BLOB) WHERE seq = ?", hash[:], at)
+	}, audit.LeafChanged, false},
+	{"a leaf is edited, and all hashes", func(i *intruder, at int) {
+		i.leaves[at] = i.edited(at)
+		i.rehash()
+	}, audit.Rewritten, false},
+	{"a leaf is edited, and all hashes and checkpoints with the key", func(i *intruder, at int) {
+		i.leaves[at] = i.edited(at)
+		i.resign()
+	}, audit.Rewritten, true},
+	{"a row is dropped", func(i *intruder, at int) {
+		i.do("DELETE FROM audit WHERE seq = ?", at)
+	}, audit.LeafMissing, false},
+	{"a row is dropped, with its hashes", func(i *intruder, at int) {
+		i.do("DELETE FROM audit WHERE seq = ?", at)
+		i.do("DELETE FROM audit_hash WHERE seq = ?", at)
+	}, audit.LeafMissing, false},
+	{"a row is dropped, and the rest moved up", func(i *intruder, at int) {
+		i.leaves = slices.Delete(i.leaves, at, at+1)
+		i.do("DELETE FROM audit WHERE seq >= ?", at)
+		for seq := at; seq < len(i.leaves); seq++ {
+			i.do("INSERT INTO audit (seq, leaf) VALUES (?, ?)", seq, i.leaves[seq])
+		}
+	}, audit.LeafMoved, false},
+	{"a row is dropped, and the tree made anew", func(i *intruder, at int) {
+		i.leaves = slices.Delete(i.leaves, at, at+1)
+		i.rehash()
+	}, audit.Rewritten, false},
+	{"two rows are swapped", func(i *intruder, at int) {
+		i.do("UPDATE audit SET leaf = ? WHERE seq = ?", i.leaves[at+7], at)
+		i.do("UPDATE audit SET leaf = ? WHERE seq = ?", i.leaves[at], at+7)
+	}, audit.LeafSwapped, false},
+	{"two rows are swapped, and the tree made anew", func(i *intruder, at int) {
+		i.leaves[at], i.leaves[at+7] = i.leaves[at+7], i.leaves[at]
+		i.rehash()
+	}, audit.Rewritten, false},
+	{"a row is added", func(i *intruder, at int) {
+		i.leaves = slices.Insert(i.leaves, at, i.edited(at))
+		i.rehash()
+	}, audit.Rewritten, false},
+	{"the last rows are cut off", func(i *intruder, at int) {
+		i.do("DELETE FROM audit WHERE seq >= ?", at)
+	}, audit.LeafMissing, false},
+	{"the last rows are cut off, with their hashes", func(i *intruder, at int) {
+		i.do("DELETE FROM audit WHERE seq >= ?", at)
+		i.do("DELETE FROM audit_hash WHERE seq >= ?", at)
+	}, audit.CutOff, false},
+	{"the last rows are cut off, with their hashes and checkpoints", func(i *intruder, at int) {
+		i.do("DELETE FROM audit WHERE seq >= ?", at)
+		i.do("DELETE FROM audit_hash WHERE seq >= ?", at)
+		i.do("DELETE FROM checkpoint WHERE size >= ?", at)
+	}, audit.CutOff, true},
+	{"a hash is changed", func(i *intruder, at int) {
+		i.do("UPDATE audit_hash SET hashes = CAST(zeroblob(32) || substr(hashes, 33) AS BLOB) WHERE seq = ?", at)
+	}, audit.HashChanged, false},
+	{"a row is dropped from the hashes", func(i *intruder, at int) {
+		i.do("DELETE FROM audit_hash WHERE seq = ?", at)
+	}, audit.HashMissing, false},
+	{"a row stands before the first", func(i *intruder, at int) {
+		i.do("INSERT INTO audit (seq, leaf) VALUES (-1, ?)", i.leaves[at])
+	}, audit.LeafMisplaced, false},
+	{"a checkpoint is dropped", func(i *intruder, _ int) {
+		i.do("DELETE FROM checkpoint WHERE size = ?", i.checkpoints[1].Size)
+	}, audit.CheckpointMissing, false},
+	{"a checkpoint is edited", func(i *intruder, _ int) {
+		i.do("UPDATE checkpoint SET note = replace(note, 'time 2', 'time 1') WHERE size = ?", i.checkpoints[1].Size)
+	}, audit.CheckpointForged, false},
+	{"the time of a checkpoint is edited", func(i *intruder, _ int) {
+		i.do("UPDATE checkpoint SET at = at - 1 WHERE size = ?", i.checkpoints[1].Size)
+	}, audit.CheckpointChanged, false},
+	{"a checkpoint is added, by another key", func(i *intruder, at int) {
+		private, _, err := note.GenerateKey(nil, strings.SplitN(i.checkpoints[0].Note, "\n", 2)[0])
+		must(i.t, err)
+		signer, err := note.NewSigner(private)
+		must(i.t, err)
+		lines := strings.SplitN(i.checkpoints[1].Note, "\n", 5)
+		lines[1] = fmt.Sprint(at)
+		signed, err := note.Sign(&note.Note{Text: strings.Join(lines[:4], "\n") + "\n"}, signer)
+		must(i.t, err)
+		i.do("INSERT OR REPLACE INTO checkpoint (size, at, note) VALUES (?, ?, ?)", at, i.checkpoints[1].At.UnixMicro(), string(signed))
+	}, audit.CheckpointForged, false},
+	{"all is empty", func(i *intruder, _ int) {
+		i.do("DELETE FROM audit")
+		i.do("DELETE FROM audit_hash")
+		i.do("DELETE FROM checkpoint")
+	}, audit.CutOff, true},
+}
+
+// aboutLeaf are the kinds of findings that must name the leaf.
+func aboutLeaf(k audit.Kind) bool {
+	switch k {
+	case audit.CheckpointMissing, audit.CheckpointForged, audit.CheckpointChanged, audit.LeafMisplaced, audit.HashMissing:
+		return false
+	}
+	return true
+}
+
+// TestTampered changes the journal of a gateway in every way that an intruder may think of, and has the program say what was changed and where; and where only
+// a checkpoint that was kept elsewhere shows it, it must not be found without, or the trial would not know what it tries.
+func TestTampered(t *testing.T) {
+	t.Parallel()
+	m := makeJournal(t, 60)
+	if v, exit := m.ask(t, m.state, "--key", m.key, "--checkpoint", m.kept); exit != 0 || !v.OK || len(v.Remarks) > 0 {
+		t.Fatalf("what nobody has changed: exit code %d, %+v", exit, v)
+	}
+	for _, tt := range tamperings {
+		t.Run(tt.name, func(t *testing.T) {
+			i := m.intrude(t)
+			at := i.next(len(i.leaves) / 2)
+			tt.do(i, at)
+			must(t, i.db.Close())
+			alone, _ := m.ask(t, i.dir)
+			if alone.OK != tt.kept {
+				t.Errorf("without kept checkpoints: %v, %+v", alone.OK, alone.Findings)
+			}
+			if alone.OK && !strings.Contains(strings.Join(alone.Remarks, "\n"), "no checkpoint that was kept elsewhere was given") {
+				t.Errorf("it is not said how little that means: %q", alone.Remarks)
+			}
+			v, exit := m.ask(t, i.dir, "--key", m.key, "--checkpoint", m.kept)
+			if exit != 2 || v.OK {
+				t.Errorf("exit code %d, %v", exit, v.OK)
+			}
+			found := slices.ContainsFunc(v.Findings, func(f audit.Finding) bool {
+				return f.Kind == tt.want && (!aboutLeaf(tt.want) || f.Leaves != nil && f.Leaves.First <= int64(at) && f.Leaves.Last >= int64(at))
+			})
+			if !found {
+				t.Errorf("no %s of leaf %d", tt.want, at)
+			}
+			for _, f := range v.Findings {
+				t.Logf("leaf %d: %s: %s", at, f.Kind, f.Text)
+			}
+		})
+	}
+}
+
+// TestRolledBack puts an older copy in place of a journal, and lets a gateway go on from there.
+func TestRolledBack(t *testing.T) {
+	t.Parallel()
+	m := makeJournal(t, 60)
+	size := func() int {
+		t.Helper()
+		all, err := readAudit(t.Context(), m.state)
+		must(t, err)
+		return len(all.leaves)
+	}
+	wanted := size()
+	if v, exit := m.ask(t, m.older); exit != 0 {
+		t.Errorf("an older copy by itself: %+v", v)
+	}
+	expect := func(kind audit.Kind, args ...string) {
+		t.Helper()
+		v, exit := m.ask(t, m.state, args...)
+		if exit != 2 || !slices.ContainsFunc(v.Findings, func(f audit.Finding) bool { return f.Kind == kind }) {
+			t.Errorf("exit code %d, and no %s: %+v", exit, kind, v.Findings)
+		}
+		for _, f := range v.Findings {
+			t.Logf("%s: %s", f.Kind, f.Text)
+		}
+	}
+	must(t, os.RemoveAll(m.state))
+	copyDir(t, m.state, m.older)
+	expect(audit.CutOff, "--key", m.key, "--checkpoint", m.kept)
+
+	before, err := os.ReadFile(m.kept)
+	must(t, err)
+	for work := 20; size() <= wanted; work = 60 {
+		p := m.start(t)
+		m.await(t, p)
+		for range work {
+			c, err := m.load.next(true)
+			must(t, err)
+			m.load.open = append(m.load.open, c)
+		}
+		m.drain(t, m.load, p)
+		if text, err := os.ReadFile(p.log); err != nil || !strings.Contains(string(text), "run sidegate audit verify") {
+			t.Errorf("the gateway does not say that its log is an older copy: %v\n%s", err, p.tail())
+		}
+		if size() <= wanted {
+			expect(audit.CutOff, "--key", m.key, "--checkpoint", m.kept)
+		}
+	}
+	expect(audit.Rewritten, "--key", m.key, "--checkpoint", m.kept)
+	if after, err := os.ReadFile(m.kept); err != nil || string(after) != string(before) {
+		t.Errorf("the gateway went on signing, and has sent it: %v", err)
+	}
+}
