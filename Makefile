@@ -53,13 +53,11 @@ bin/wabt/node_modules: tools/wabt/package-lock.json
 bench: build ## compare with a bare handler, from one run
 	go run ./bench -sidegate bin/sidegate
 
-soak: ## what takes too long for every run: 10,000 children made in each way, 1,000 hostile trees killed under each profile, 20 power cuts, 1,000,000 jobs in the journal, 50 gateways killed
+soak: ## what takes too long for every run: 10,000 children made in each way, 1,000 hostile trees killed under each profile, 20 power cuts, 1,000,000 jobs in the journal
 	CGO_ENABLED=1 SPAWN_STRESS=10000 go test -race -count=1 -timeout 30m ./executor/internal/spawn
 	KILL_TREES=1000 go test -count=1 -timeout 30m -run TestNoSurvivors -v ./executor
 	POWER_CUTS=20 go test -count=1 -timeout 30m -run TestPowerCut -v ./internal/journal
 	JOURNAL_JOBS=1000000 go test -count=1 -timeout 60m -run TestMemoryStaysFlat -v ./internal/journal
-	DURABILITY_ROUNDS=50 DURABILITY_FLIPS=2000 DURABILITY_CALLS=100000 go test -count=1 -timeout 90m -v ./bench/durability
-	go test -timeout 30m -run - -bench Start -benchtime 5x ./bench/durability
 
 bench-reply: build ## compare a reply of 10 MiB with a bare handler that streams it, and watch the gateway's memory
 	go run ./bench/reply -sidegate bin/sidegate
