@@ -138,7 +138,17 @@ type plan struct {
 	Namespaces map[string]string
 }
 
-func prepareGround(root string) (_ *ground, err error) {
+// prepareGround makes the ground in root or, where that disk is full, below the directory for temporary files: a gateway has to start on a full disk, to
+// record what has ended. No profile lists either of them.
+func prepareGround(root string) (*ground, error) {
+	g, err := prepareGroundIn(root)
+	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+		return prepareGroundIn(os.TempDir())
+	}
+	return g, err
+}
+
+func prepareGroundIn(root string) (_ *ground, err error) {
 	g := &ground{socket: -1}
 	g.plan.Dir, err = os.MkdirTemp(root, privatePrefix+"canary-")
 	if err != nil {

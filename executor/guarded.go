@@ -15,12 +15,12 @@ import (
 // guarded are the paths that no job may use. While the gateway runs, a link in one of them may be turned, as it is where secrets are exchanged that a
 // container was given, or the file may be made. So they are looked up for every job that lists roots, and what a path has once led to stays guarded.
 type guarded struct {
-	paths []string // as they were configured
 	first []string // where they led when the lists of the runtime set were made, which are made once
 	loose []string // those in a tree of the runtime set that may come to lead to another file of it
 
-	mu   sync.Mutex
-	real []string // where they have led; sorted, and never changed in place
+	mu    sync.Mutex
+	paths []string // as they were configured
+	real  []string // where they have led; sorted, and never changed in place
 }
 
 func newGuarded(paths []string) (*guarded, error) {
@@ -55,6 +55,43 @@ func (g *guarded) now() ([]string, error) {
 		}
 	}
 	return g.real, nil
+}
+
+// add guards more paths. What every command may read by the runtime set, whose lists are made once, cannot be guarded any more: then nothing is added.
+func (g *guarded) add(paths []string) error {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	var more []string
+	for _, p := range paths {
+		if slices.Contains(g.paths, p) {
+			continue
+		}
+		real, err := realPath(p)
+		if errors.Is(err, os.ErrNotExist) {
+			real, err = filepath.Clean(p), nil
+		}
+		if err != nil {
+			return fmt.Errorf("what no job may use cannot be looked up: %w", err)
+		}
+		kept := slices.ContainsFunc(g.first, func(f string) bool { return below(real, f) })
+		if at := inRuntimeSet(real); at != "" && !kept {
+			return fmt.Errorf("%s lies in %s, which every command may read: start the gateway again, or put it elsewhere: %w", p, at, ErrProtected)
+		}
+		more = append(more, p)
+	}
+	g.paths = append(slices.Clone(g.paths), more...)
+	return nil
+}
+
+// inRuntimeSet returns the part of the runtime set in which a path lies, or which lies in it, and "" if none does.
+func inRuntimeSet(real string) string {
+	for _, part := range slices.Concat(runtimeTrees, runtimeFiles, resolverFiles, runtimeDevices) {
+		at, err := filepath.EvalSymlinks(part)
+		if err == nil && (below(real, at) || below(at, real)) {
+			return part
+		}
+	}
+	return ""
 }
 
 // check fails if something guarded has come to be in the runtime set, which every command may read.

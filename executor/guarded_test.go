@@ -78,3 +78,45 @@ func TestGuardedInRuntimeSet(t *testing.T) { // not parallel: it changes the run
 		t.Errorf("got %v, want ErrProtected", err)
 	}
 }
+
+// TestGuardedAdd: more paths are guarded from then on, all of them or none; what every command may read already cannot be.
+func TestGuardedAdd(t *testing.T) { // not parallel: it changes the runtime set
+	dir, err := realPath(t.TempDir())
+	if err != nil {
+		t.Fatal(err)
+	}
+	in := func(name string) string { return filepath.Join(dir, name) }
+	for _, name := range []string{"tree/own", "tree"} {
+		if err := os.MkdirAll(in(name), 0o700); err != nil {
+			t.Fatal(err)
+		}
+	}
+	defer func(trees []string) { runtimeTrees = trees }(runtimeTrees)
+	runtimeTrees = append(slices.Clone(runtimeTrees), in("tree"))
+	g, err := newGuarded([]string{in("tree/own")})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct {
+		paths []string
+		ok    bool
+	}{
+		{[]string{in("later"), in("tree/own/below")}, true}, // what is guarded as a whole already is in no list
+		{[]string{in("other"), in("tree/new")}, false},
+		{[]string{dir}, false}, // it holds a part of the runtime set
+		{[]string{"/usr/share/sidegate.secret"}, false},
+		{[]string{in("later"), in("tree/own")}, true}, // known ones
+	} {
+		if err := g.add(tt.paths); (err == nil) != tt.ok || err != nil && !errors.Is(err, ErrProtected) {
+			t.Errorf("%v: %v", tt.paths, err)
+		}
+	}
+	for _, name := range []string{"later", "other"} {
+		if err := os.WriteFile(in(name), nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := g.now(); err != nil || !slices.Equal(got, []string{in("later"), in("tree/own")}) {
+		t.Errorf("guarded is %v, %v", got, err)
+	}
+}

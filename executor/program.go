@@ -130,6 +130,10 @@ func statExecutable(f *os.File) (unix.Stat_t, error) {
 // shebang returns the interpreter that the first line of an opened regular file names, and its one argument; "" for none. A file that cannot be read
 // can still be executed, and is then no script: its interpreter could not read it either.
 func shebang(f *os.File) (interpreter, arg string, err error) {
+	before, certain := versionOf(int(f.Fd())) // before it is read, so that a change in between is not missed
+	if certain && noScripts.has(before) {
+		return "", "", nil
+	}
 	fd, err := unix.Open("/proc/self/fd/"+strconv.Itoa(int(f.Fd())), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NOCTTY, 0)
 	if errors.Is(err, syscall.EACCES) {
 		return "", "", nil
@@ -146,6 +150,9 @@ func shebang(f *os.File) (interpreter, arg string, err error) {
 	interpreter, arg, err = parseShebang(head[:n])
 	if err != nil {
 		return "", "", fmt.Errorf("%s: %w", f.Name(), err)
+	}
+	if certain && interpreter == "" {
+		noScripts.add(before)
 	}
 	return interpreter, arg, nil
 }

@@ -38,7 +38,7 @@ type Config struct {
 	// nil means none.
 	Logger *slog.Logger
 	// Protected are paths that no job may read or write, whatever its decision lists: the configuration, the state directory, secrets. WorkRoot may lie
-	// below one of them. Those that do not exist are left out.
+	// below one of them. Those that do not exist are left out. [Runner.Protect] adds more.
 	Protected []string
 	// Concurrency is how many jobs run at once at most: as many control groups and private directories are kept for reuse. 0 means that each is
 	// made anew.
@@ -119,6 +119,15 @@ func New(c Config) (*Runner, error) {
 func (r *Runner) Close() error {
 	r.reaper.Close()
 	return errors.Join(r.sandbox.close(), r.privates.close())
+}
+
+// Protect adds to Config.Protected, for jobs that start from now on: those that run keep what they were given. It takes all of the paths or, with an error
+// that wraps [ErrProtected], none, if one of them lies where every command may read since New. Nothing is ever taken off. It is safe for concurrent use.
+func (r *Runner) Protect(paths ...string) error {
+	if err := r.sandbox.protected.add(paths); err != nil {
+		return fmt.Errorf("executor: %w", err)
+	}
+	return nil
 }
 
 // Way returns how children are made.

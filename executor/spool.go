@@ -11,8 +11,8 @@ import (
 )
 
 const (
-	// DefaultReserve is Config.Reserve when that is 0. It is more than the journal needs to accept work, so that output alone keeps no job out.
-	DefaultReserve = 96 << 20
+	// DefaultReserve is Config.Reserve when that is 0, in bytes.
+	DefaultReserve = 32 << 20
 	// reserveStep is how far a spool grows before the room on the disk is looked at again, in bytes.
 	reserveStep = 1 << 20
 	// minChunk is the smallest bound of one write into the ring, in bytes.

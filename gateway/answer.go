@@ -15,7 +15,7 @@ func (g *Gateway) answer(ctx context.Context, call verified, made transformed) (
 	if refusal := g.spend(ctx, call, g.answeredLeaf(made.request, c.answeredBy)); refusal != nil {
 		return nil, refusal
 	}
-	g.log.Info("answered by a plugin, without running", "client", call.principal.Client, "plugin", c.answeredBy)
+	g.log.Info("answered by a plugin, without running", "client", call.principal.Client, "plugin", c.answeredBy, traceAttr(call.trace))
 	return &outcome{Status: string(statusAnswered), ending: endingOf(nil, c)}, nil
 }
 
@@ -43,7 +43,7 @@ func (l *life) outcome(status string, end *ending) *outcome {
 // postponed is the reply to a caller that waits for a job which the gateway did not start before it stopped.
 func (l *life) postponed() *Error {
 	return &Error{
-		Code: ShuttingDown, DecisionID: l.decisionID(),
+		Code: ShuttingDown, DecisionID: l.decisionID(), JobID: l.request.ID,
 		Message: "the gateway is shutting down; job " + l.request.ID + " is accepted and runs when the gateway is back, so do not send it again",
 	}
 }

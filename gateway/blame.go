@@ -36,7 +36,7 @@ func (g *Gateway) pluginFailed(req Request, err error) *Error {
 	if failure != nil {
 		e.Plugin = failure.Plugin
 	}
-	g.log.Error("a plugin failed, and the request was denied", "request", req.ID, "client", req.Principal.Client, "decision", e.DecisionID, "error", err)
+	g.log.Error("a plugin failed, and the request was denied", "request", req.ID, "client", req.Principal.Client, "decision", e.DecisionID, "error", err, req.traceAttr())
 	return e
 }
 
@@ -64,6 +64,6 @@ func pluginBusy(failure *wasm.Failure) *Error {
 // noteSkipped tells the log of plugins that failed and that the configuration lets fail.
 func (g *Gateway) noteSkipped(req Request, out wasm.Outcome) {
 	if len(out.Skipped) > 0 {
-		g.log.Warn("plugins failed and were skipped", "request", req.ID, "client", req.Principal.Client, "plugins", out.Skipped)
+		g.log.Warn("plugins failed and were skipped", "request", req.ID, "client", req.Principal.Client, "plugins", out.Skipped, req.traceAttr())
 	}
 }

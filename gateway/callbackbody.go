@@ -36,9 +36,6 @@ func (b callbackBody) note() (string, error) {
 	if said != "" {
 		said = "sidegate: " + said + "\n"
 	}
-	if b.c.lost {
-		said += "sidegate: the output is not kept, because it could not be written to the gateway's disk\n"
-	}
 	if n := b.c.Stderr.Len(); said != "" && n > 0 {
 		last := make([]byte, 1)
 		if _, err := b.c.Stderr.ReadAt(last, n-1); err != nil && !errors.Is(err, io.EOF) {

@@ -33,6 +33,7 @@ func (g *Gateway) TransformCallback(ctx context.Context, d callback.Delivery, st
 		return asIs, nil
 	}
 	defer chain.Close()
+	defer g.tracer.Resume(d.Traceparent).Child(spanMessage).End()
 	body, err := io.ReadAll(io.NewSectionReader(stored, 0, stored.Size()))
 	if err != nil {
 		return nothing, fmt.Errorf("its body cannot be read: %w", err)

@@ -62,7 +62,7 @@ func (g *Gateway) serveCallbacks(w http.ResponseWriter, r *http.Request) {
 
 func (g *Gateway) callbacks(r *http.Request) (callbacksReply, error) {
 	none := callbacksReply{}
-	principal, err := g.peer(r)
+	principal, err := g.caller(r)
 	if err != nil {
 		return none, err
 	}

@@ -29,11 +29,8 @@ func (g *Gateway) retryDelivery(r *http.Request) (deliveryReply, error) {
 	if err == nil {
 		_, err = queryOf(r)
 	}
-	switch {
-	case err != nil:
+	if err != nil {
 		return none, err
-	case r.ContentLength != 0:
-		return none, invalid(&FieldError{"body", "must be empty"})
 	}
 	ctx := context.WithoutCancel(r.Context()) // what was begun is done, also when the caller leaves
 	if err := g.retry(ctx, d.ID); err != nil {
@@ -48,7 +45,7 @@ func (g *Gateway) retryDelivery(r *http.Request) (deliveryReply, error) {
 
 // ownDelivery returns the delivery that a route names, if the caller may see it, as own does with jobs.
 func (g *Gateway) ownDelivery(r *http.Request) (journal.Delivery, auth.Principal, error) {
-	principal, err := g.peer(r)
+	principal, err := g.caller(r)
 	if err != nil {
 		return journal.Delivery{}, principal, err
 	}

@@ -15,7 +15,11 @@ type chainsReply struct {
 
 // serveChains shows in which order a message goes through the gateway's own stages and the plugins between them, and how
 // the plugins fare. It says nothing of what they are configured with.
-func (g *Gateway) serveChains(w http.ResponseWriter, _ *http.Request) {
+func (g *Gateway) serveChains(w http.ResponseWriter, r *http.Request) {
+	if _, err := queryOf(r); err != nil {
+		g.unread(w, err)
+		return
+	}
 	reply := chainsReply{Stages: wasm.Set{}.Order(), Plugins: []wasm.PluginStatus{}}
 	if g.plugins != nil {
 		reply.Generation, _ = g.plugins.Generation()

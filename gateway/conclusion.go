@@ -8,6 +8,7 @@ import (
 	"fmt"
 
 	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/internal/journal"
 	"github.com/sidegate/sidegate/internal/shell"
 	"github.com/sidegate/sidegate/wasm"
 )
@@ -22,7 +23,6 @@ type conclusion struct {
 	answeredBy  string            // the plugin that answered; nothing ran then
 	changes     []wasm.Change
 	withheld    *Error // why nobody gets the output
-	lost        bool   // the output is not kept, because it could not be stored
 }
 
 // conclude takes a result through the plugins of the response phase. If they fail, how the command ended is told and its
@@ -41,7 +41,7 @@ func (g *Gateway) conclude(req Request, r *ruling, result executor.Result) concl
 		return c
 	}
 	defer chain.Close()
-	defer g.metrics.stage(stageResponsePlugins)()
+	defer g.stage(req.trace, stageResponsePlugins).over()
 	c.heldBy = chain.Names()
 	sent, err := json.Marshal(struct {
 		Status      executor.Status   `json:"status"`
@@ -99,7 +99,7 @@ func replaced(kept *executor.Output, written int64, by []byte) (*executor.Output
 
 // withhold keeps the output of a command from everybody.
 func (g *Gateway) withhold(req Request, c conclusion, cause error) conclusion {
-	g.log.Error("the output of a command is withheld, because of a plugin", "job", req.ID, "client", req.Principal.Client, "error", cause)
+	g.log.Error("the output of a command is withheld, because of a plugin", "job", req.ID, "client", req.Principal.Client, "error", cause, req.traceAttr())
 	c.withheld = &Error{
 		Code: ResponseWithheld, Cause: cause, End: &End{JobID: req.ID, Status: string(c.Status), ExitCode: c.ExitCode},
 		Message: fmt.Sprintf("the command ended (%s, exit code %d), and its output is withheld, because %s; the gateway's log says why", c.Status, c.ExitCode, blame(cause)),
@@ -115,12 +115,35 @@ func (c *conclusion) drop() {
 	c.Truncated = c.Truncated || c.StdoutBytes+c.StderrBytes > 0
 }
 
-// withoutOutput is what can be stored where the output takes too much room. Whoever holds c goes on holding the output.
-func (c conclusion) withoutOutput() conclusion {
-	c.lost = c.lost || c.Stdout.Len()+c.Stderr.Len() > 0
-	c.Truncated = c.Truncated || c.lost
-	c.Stdout, c.Stderr = nil, nil
-	return c
+// keptWhenFull is how many bytes of each output are kept where the disk is full. With both of them as JSON, which may be six times as long, a callback still
+// is no longer than what the journal keeps without a file.
+const keptWhenFull = 4 << 10
+
+// fullNote is the last line of the stderr of a command whose output was shortened.
+const fullNote = "sidegate: the output is shortened, because the gateway's disk is full\n"
+
+// shorten leaves the head and the tail of each output, in memory, so that it finds room where the disk is full, and says so in stderr. What is short stays as
+// it is. Output that cannot be read back is journal.ErrContent.
+func (c *conclusion) shorten() error {
+	if max(c.Stdout.Len(), c.Stderr.Len()) <= keptWhenFull {
+		return nil
+	}
+	stdout, err1 := c.Stdout.Shorten(keptWhenFull, c.StdoutBytes)
+	stderr, err2 := c.Stderr.Shorten(keptWhenFull, c.StderrBytes)
+	if err := errors.Join(err1, err2); err != nil {
+		return fmt.Errorf("%w: %w", journal.ErrContent, err)
+	}
+	said, err := stderr.Bytes() // it is in memory, or short
+	if err != nil {
+		return fmt.Errorf("%w: %w", journal.ErrContent, err)
+	}
+	if n := len(said); n > 0 && said[n-1] != '\n' {
+		said = append(said[:n:n], '\n')
+	}
+	c.Close()
+	c.Stdout, c.Stderr = stdout, executor.OutputOf(append(said[:len(said):len(said)], fullNote...))
+	c.Truncated = true
+	return nil
 }
 
 // record is what the journal keeps of a conclusion beside its output.

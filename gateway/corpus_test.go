@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"log/slog"
 	"os"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -19,6 +20,7 @@ import (
 type reader struct {
 	analyzer *shell.Analyzer
 	engine   *policy.Engine
+	plain    *policy.Engine // without a cache
 }
 
 func newReader(t *testing.T) reader {
@@ -27,24 +29,36 @@ func newReader(t *testing.T) reader {
 	if err != nil {
 		t.Fatal(err)
 	}
-	engine, err := policy.New(t.Context(), policy.Config{Paths: []string{"../policies"}, AnyOwner: true, Deadline: time.Minute, Logger: slog.New(slog.DiscardHandler)})
-	if err != nil {
-		t.Fatal(err)
+	open := func(cacheBytes int64) *policy.Engine {
+		engine, err := policy.New(t.Context(), policy.Config{
+			Paths: []string{"../policies"}, AnyOwner: true, Deadline: time.Minute, CacheBytes: cacheBytes, Logger: slog.New(slog.DiscardHandler),
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { engine.Close(t.Context()) })
+		if status := engine.Status(); !status.Ready || status.Cache.Why != "" {
+			t.Fatal(status.LastError, status.Cache.Why)
+		}
+		return engine
 	}
-	t.Cleanup(func() { engine.Close(t.Context()) })
-	if status := engine.Status(); !status.Ready {
-		t.Fatal(status.LastError)
-	}
-	return reader{analyzer, engine}
+	return reader{analyzer, open(0), open(-1)}
 }
 
 func (r reader) decide(t *testing.T, command string) policy.Decision {
 	t.Helper()
 	req := Request{ID: "corpus", Time: time.Now(), Principal: auth.Principal{Client: "func", Scheme: "func", KeyID: "1", Roles: []string{"readonly"}}}
 	req.Command = command
-	d, err := r.engine.Decide(t.Context(), inputOf(req, "/srv/app", r.analyzer.Analyze(command, "/srv/app"), policy.Host{Name: "host"}))
+	in := inputOf(req, "/srv/app", r.analyzer.Analyze(command, "/srv/app"), policy.Host{Name: "host"})
+	d, err := r.plain.Decide(t.Context(), in)
 	if err != nil {
 		t.Fatal(err)
+	}
+	for _, ask := range []string{"first", "second"} {
+		in.Request.ID, in.Request.Time = ask, time.Now()
+		if again, err := r.engine.Decide(t.Context(), in); err != nil || !reflect.DeepEqual(again, d) {
+			t.Errorf("%q: asked for the %s time, an engine with a cache answers %+v, %v, and one without %+v", command, ask, again, err, d)
+		}
 	}
 	if d.Fault != "" {
 		t.Errorf("%q: the policy failed: %s", command, d.Fault)

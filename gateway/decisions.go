@@ -40,7 +40,9 @@ func (g *Gateway) serveDecision(w http.ResponseWriter, r *http.Request) {
 
 func (g *Gateway) decide(w http.ResponseWriter, r *http.Request) (*decisionReply, error) {
 	by := signed
-	if !auth.IsSigned(r.Header) {
+	if auth.IsMessageSigned(r.Header) {
+		by = native
+	} else if !auth.IsSigned(r.Header) {
 		if _, err := auth.PeerOf(r); err == nil {
 			by = native
 		}
@@ -50,19 +52,28 @@ func (g *Gateway) decide(w http.ResponseWriter, r *http.Request) (*decisionReply
 		return nil, err
 	}
 	ctx := context.WithoutCancel(r.Context())
+	decoding := call.trace.Child(spanDecode)
 	order, err := decodeJob(call.body)
+	decoding.End()
 	if err != nil {
 		return nil, g.turnAway(ctx, call, nil, invalid(err))
 	}
-	request := g.request(r, call.principal, order)
-	reply, err := g.foresee(ctx, request)
+	var (
+		request Request
+		reply   *decisionReply
+	)
+	err = g.withinOneEra(&call, func() (err error) {
+		request = g.request(r, call, order)
+		reply, err = g.foresee(ctx, request)
+		return err
+	})
 	if err != nil {
 		return nil, g.turnAway(ctx, call, &request, err)
 	}
 	if refusal := g.spend(ctx, call, g.askedLeaf(request, reply)); refusal != nil {
 		return nil, g.turnAway(ctx, call, &request, refusal)
 	}
-	g.log.Info("decided, without running", "client", call.principal.Client, "decision", reply.DecisionID, "allow", reply.Allow)
+	g.log.Info("decided, without running", "client", call.principal.Client, "decision", reply.DecisionID, "allow", reply.Allow, traceAttr(call.trace))
 	return reply, nil
 }
 

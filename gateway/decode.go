@@ -34,7 +34,10 @@ func decodeJob(body []byte) (Order, error) {
 		{"timeout", into(&order.Timeout, d.duration)},
 		{"labels", into(&order.Labels, d.labels)},
 		{"callback", func(field string) error {
-			_, err := d.fields(field, field+".", []member{{"url", into(&order.Callback, d.callback)}})
+			seen, err := d.fields(field, field+".", []member{{"url", into(&order.Callback, d.callback)}})
+			if err == nil && !seen["url"] {
+				err = &FieldError{field + ".url", "is required"}
+			}
 			return err
 		}},
 	})

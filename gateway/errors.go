@@ -20,6 +20,11 @@ const (
 	SandboxUnavailable Code = "sandbox_unavailable"
 	NotFound           Code = "not_found"
 	MethodNotAllowed   Code = "method_not_allowed"
+	NotAcceptable      Code = "not_acceptable"
+	RequestTimeout     Code = "request_timeout"
+	PreconditionFailed Code = "precondition_failed"
+	UnsupportedMedia   Code = "unsupported_media_type"
+	RangeUnsatisfiable Code = "range_not_satisfiable"
 	ReplayedNonce      Code = "replayed_nonce"
 	PluginDenied       Code = "denied_by_plugin"
 	PluginUnauthorized Code = "unauthorized_by_plugin"
@@ -27,6 +32,7 @@ const (
 	PluginUnavailable  Code = "unavailable_by_plugin"
 	PluginFailed       Code = "plugin_failed"
 	PluginBusy         Code = "plugin_busy"
+	PolicyTimeout      Code = "policy_timeout"
 	ResponseWithheld   Code = "response_withheld"
 	OutputHeld         Code = "output_held"
 	OutputCut          Code = "output_cut"
@@ -42,37 +48,49 @@ const (
 	Internal           Code = "internal_error"
 )
 
-// statuses is the only mapping from refusals to HTTP.
-var statuses = map[Code]int{
-	InvalidRequest:     http.StatusBadRequest,
-	Unsigned:           http.StatusUnauthorized,
-	BadSignature:       http.StatusUnauthorized,
-	UnknownPeer:        http.StatusUnauthorized,
-	StaleTimestamp:     http.StatusUnauthorized,
-	Denied:             http.StatusForbidden,
-	SandboxUnavailable: http.StatusForbidden,
-	NotFound:           http.StatusNotFound,
-	MethodNotAllowed:   http.StatusMethodNotAllowed,
-	ReplayedNonce:      http.StatusConflict,
-	PluginDenied:       http.StatusForbidden,
-	PluginUnauthorized: http.StatusUnauthorized,
-	PluginLimited:      http.StatusTooManyRequests,
-	PluginUnavailable:  http.StatusServiceUnavailable,
-	PluginFailed:       http.StatusForbidden,
-	PluginBusy:         http.StatusServiceUnavailable,
-	ResponseWithheld:   http.StatusBadGateway,
-	OutputHeld:         http.StatusConflict,
-	OutputCut:          http.StatusConflict,
-	AlreadyDelivered:   http.StatusConflict,
-	AttemptUnderWay:    http.StatusConflict,
-	TooLarge:           http.StatusRequestEntityTooLarge,
-	RateLimited:        http.StatusTooManyRequests,
-	QueueFull:          http.StatusTooManyRequests,
-	PolicyNotLoaded:    http.StatusServiceUnavailable,
-	ShuttingDown:       http.StatusServiceUnavailable,
-	JournalUnavailable: http.StatusInsufficientStorage,
-	OutcomeNotRecorded: http.StatusInternalServerError,
-	Internal:           http.StatusInternalServerError,
+// kinds is the only mapping from refusals to HTTP, and says in a few words what each is about.
+var kinds = map[Code]kind{
+	InvalidRequest:     {http.StatusBadRequest, "The request is not valid"},
+	Unsigned:           {http.StatusUnauthorized, "Nothing says who is calling"},
+	BadSignature:       {http.StatusUnauthorized, "The signature is not valid"},
+	UnknownPeer:        {http.StatusUnauthorized, "The user who is calling is no client"},
+	StaleTimestamp:     {http.StatusUnauthorized, "The signature is too old, or from the future"},
+	Denied:             {http.StatusForbidden, "The policy denies the request"},
+	SandboxUnavailable: {http.StatusForbidden, "The sandbox that the request needs is not available"},
+	NotFound:           {http.StatusNotFound, "There is no such thing"},
+	MethodNotAllowed:   {http.StatusMethodNotAllowed, "The path does not take this method"},
+	NotAcceptable:      {http.StatusNotAcceptable, "There is no answer of a type that the caller accepts"},
+	RequestTimeout:     {http.StatusRequestTimeout, "The body did not arrive in time"},
+	ReplayedNonce:      {http.StatusConflict, "The request was received before"},
+	PluginDenied:       {http.StatusForbidden, "A plugin denies the request"},
+	PluginUnauthorized: {http.StatusUnauthorized, "A plugin wants other credentials"},
+	PluginLimited:      {http.StatusTooManyRequests, "A plugin wants fewer requests"},
+	PluginUnavailable:  {http.StatusServiceUnavailable, "A plugin cannot do its work now"},
+	PluginFailed:       {http.StatusForbidden, "A plugin failed that must not be skipped"},
+	PluginBusy:         {http.StatusServiceUnavailable, "A plugin is busy"},
+	PolicyTimeout:      {http.StatusServiceUnavailable, "The policy took too long"},
+	ResponseWithheld:   {http.StatusBadGateway, "The command ran, and its output is withheld"},
+	OutputHeld:         {http.StatusConflict, "The output is held until the command has ended"},
+	OutputCut:          {http.StatusConflict, "Not all of the output is kept"},
+	AlreadyDelivered:   {http.StatusConflict, "The callback was delivered"},
+	AttemptUnderWay:    {http.StatusConflict, "The callback is being delivered"},
+	PreconditionFailed: {http.StatusPreconditionFailed, "The output is not the one that was meant"},
+	TooLarge:           {http.StatusRequestEntityTooLarge, "The body is too large"},
+	UnsupportedMedia:   {http.StatusUnsupportedMediaType, "The body is of a type that is not understood"},
+	RangeUnsatisfiable: {http.StatusRequestedRangeNotSatisfiable, "The output does not have that range"},
+	RateLimited:        {http.StatusTooManyRequests, "The client sends too many requests"},
+	QueueFull:          {http.StatusTooManyRequests, "Too many jobs are waiting"},
+	PolicyNotLoaded:    {http.StatusServiceUnavailable, "No policy is loaded"},
+	ShuttingDown:       {http.StatusServiceUnavailable, "The gateway is shutting down"},
+	JournalUnavailable: {http.StatusInsufficientStorage, "The journal cannot be written"},
+	OutcomeNotRecorded: {http.StatusInternalServerError, "The command ran, and its end is not on record"},
+	Internal:           {http.StatusInternalServerError, "The gateway failed"},
+}
+
+// kind is what all refusals with one code have in common.
+type kind struct {
+	status int
+	title  string // of a problem document; it never changes
 }
 
 // pluginCodes are the codes of a plugin's denial, by the number that the plugin gave (wasm/ABI.md).
@@ -91,6 +109,7 @@ type Error struct {
 	DecisionID string        // set once a decision was made
 	RetryAfter time.Duration // set where trying again later is worth it
 	End        *End          // set where a command ran all the same
+	JobID      string        // set where a job was accepted all the same
 	Plugin     string        // that refused or failed; for the audit
 	Cause      error         // for the log only, never sent
 }
@@ -114,8 +133,8 @@ func (e *Error) Unwrap() error { return e.Cause }
 
 // Status is the HTTP status of the refusal. A code without one is a programming error and answers 500.
 func (e *Error) Status() int {
-	if s, ok := statuses[e.Code]; ok {
-		return s
+	if k, ok := kinds[e.Code]; ok {
+		return k.status
 	}
 	return http.StatusInternalServerError
 }

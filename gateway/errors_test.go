@@ -27,12 +27,12 @@ func TestEveryCodeHasAStatus(t *testing.T) {
 		}
 		return true
 	})
-	if declared == 0 || declared != len(statuses) {
-		t.Errorf("%d codes are declared, %d have a status", declared, len(statuses))
+	if declared == 0 || declared != len(kinds) {
+		t.Errorf("%d codes are declared, %d have a status", declared, len(kinds))
 	}
-	for code, status := range statuses {
-		if http.StatusText(status) == "" || status < 400 {
-			t.Errorf("%s has status %d", code, status)
+	for code, kind := range kinds {
+		if http.StatusText(kind.status) == "" || kind.status < 400 || kind.title == "" {
+			t.Errorf("%s has status %d and title %q", code, kind.status, kind.title)
 		}
 	}
 	if got := (&Error{Code: "made up"}).Status(); got != http.StatusInternalServerError {
@@ -52,7 +52,7 @@ func TestWhatHasNoCodeIsInternalAndStaysInTheLog(t *testing.T) {
 func TestUndecidedRefusalsKeepTheNonce(t *testing.T) {
 	t.Parallel()
 	want := map[Code]bool{RateLimited: true, QueueFull: true, PluginBusy: true, PolicyNotLoaded: true, ShuttingDown: true, JournalUnavailable: true}
-	for code := range statuses {
+	for code := range kinds {
 		if got := (&Error{Code: code}).undecided(); got != want[code] {
 			t.Errorf("%s: undecided is %v", code, got)
 		}

@@ -17,6 +17,7 @@ import (
 	"github.com/sidegate/sidegate/internal/jobs"
 	"github.com/sidegate/sidegate/internal/journal"
 	"github.com/sidegate/sidegate/internal/shell"
+	"github.com/sidegate/sidegate/internal/tracing"
 	"github.com/sidegate/sidegate/policy"
 	"github.com/sidegate/sidegate/wasm"
 )
@@ -45,7 +46,11 @@ type Config struct {
 	Host    policy.Host
 	Observe *Observation // nil enforces the policy, as it should be
 
-	Metrics Metrics // the zero value counts nothing
+	Metrics Metrics         // the zero value counts nothing
+	Tracer  *tracing.Tracer // nil traces nothing
+
+	Watch    func() []Check // what else an operator should know, for readiness reports; nil for nothing
+	Profiles bool           // the admin listener serves Go's profiles
 
 	Version     string // shown by GET /
 	ReleaseDate string // shown by GET /
@@ -73,9 +78,12 @@ type Gateway struct {
 	callbackDue func(destination string)
 	retry       func(ctx context.Context, delivery string) error
 
-	bounds  Bounds
-	limits  Limits
-	metrics Metrics
+	bounds   Bounds
+	limits   Limits
+	metrics  Metrics
+	tracer   *tracing.Tracer
+	watched  func() []Check
+	profiles bool
 
 	version, releaseDate string
 	log                  *slog.Logger
@@ -83,6 +91,8 @@ type Gateway struct {
 
 	rates   sync.Map // client name -> *rate.Limiter; one per configured client
 	lives   sync.Map // job ID -> *life, of those that have not ended
+	eras    eras
+	leaving atomic.Bool // it is about to close, and says so to who asks whether it is ready
 	closing atomic.Bool
 	// reloadProblem is why the newest edit of the configuration is not in force; nil when it is.
 	reloadProblem atomic.Pointer[string]
@@ -109,11 +119,14 @@ func New(c Config) (*Gateway, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
+	if c.Watch == nil {
+		c.Watch = func() []Check { return nil }
+	}
 	m := c.Metrics.orNothing()
 	return &Gateway{
 		verifier: c.Verifier, policy: c.Policy, runner: c.Runner, journal: c.Journal, audit: c.Audit, queue: c.Queue, plugins: c.Plugins, callbackDue: c.CallbackDue, retry: c.RetryCallback,
 		judge:  judge{analyzer: c.Analyzer, policy: timedDecider{c.Policy, m.Decided}, bounds: c.Bounds, callbacks: c.Callbacks, host: c.Host, available: c.Runner.Check, observe: c.Observe},
-		bounds: c.Bounds, limits: c.Limits, metrics: m,
+		bounds: c.Bounds, limits: c.Limits, metrics: m, tracer: c.Tracer, watched: c.Watch, profiles: c.Profiles,
 		version: c.Version, releaseDate: c.ReleaseDate, log: c.Log, now: c.Now, drained: make(chan struct{}), finishTries: finishTries, bodyTime: bodyTime, replyTime: replyTime,
 	}, nil
 }

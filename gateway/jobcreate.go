@@ -3,40 +3,22 @@ package gateway
 import (
 	"context"
 	"net/http"
-	"strconv"
-	"strings"
 	"sync"
 	"time"
 )
 
-// maxWait bounds what "Prefer: wait=N" can ask for; who wants to wait longer asks again, or follows the output.
-const maxWait = time.Hour
-
 // creation is what the headers of POST /v1/jobs ask for.
 type creation struct {
-	stream bool          // Accept: text/event-stream
-	wait   time.Duration // Prefer: wait=N; 0 answers at once
+	preferences
+	stream bool // Accept: text/event-stream
 }
 
 func creationOf(r *http.Request) (creation, error) {
-	var c creation
-	for _, accept := range r.Header.Values("Accept") {
-		c.stream = c.stream || strings.Contains(strings.ToLower(accept), mediaEvents)
+	if err := acceptable(r.Header, mediaPlain, mediaEvents); err != nil {
+		return creation{}, err
 	}
-	for _, header := range r.Header.Values("Prefer") {
-		for preference := range strings.SplitSeq(header, ",") { // RFC 7240; what is unknown is passed over, as it demands
-			name, value, _ := strings.Cut(strings.TrimSpace(preference), "=")
-			if !strings.EqualFold(strings.TrimSpace(name), "wait") {
-				continue
-			}
-			seconds, err := strconv.ParseUint(strings.Trim(strings.TrimSpace(value), `"`), 10, 31)
-			if err != nil {
-				return c, invalid(&FieldError{"Prefer", "wait must be a number of seconds"})
-			}
-			c.wait = min(time.Duration(seconds)*time.Second, maxWait)
-		}
-	}
-	return c, nil
+	asked, err := preferencesOf(r.Header)
+	return creation{asked, acceptanceOf(r.Header).wantsEvents()}, err
 }
 
 // serveCreate takes a job of the native API: it answers at once, when the job has ended or the caller will not wait any longer, or with events
@@ -64,21 +46,23 @@ func (g *Gateway) serveCreate(w http.ResponseWriter, r *http.Request) {
 		g.streamJob(w, r, admitted.life)
 	case asked.wait > 0:
 		defer close(admitted.taken)
-		g.awaitJob(w, r, admitted.life, asked.wait)
+		g.awaitJob(w, r, admitted.life, asked.preferences)
 	default:
-		g.created(w, admitted.life)
+		g.created(w, admitted.life, asked.preferences)
 	}
 }
 
 // created answers that a job is accepted, and where to ask for it.
-func (g *Gateway) created(w http.ResponseWriter, l *life) {
-	w.Header().Set("Location", "/v1/jobs/"+l.request.ID)
+func (g *Gateway) created(w http.ResponseWriter, l *life, asked preferences) {
+	asked.applied(w, true)
+	w.Header().Set("Location", jobPath(l.request.ID))
 	g.sendJob(w, http.StatusAccepted, l.accepted())
 }
 
 // awaitJob answers when the job has ended, or that it is accepted once the caller has waited as long as it wants.
-func (g *Gateway) awaitJob(w http.ResponseWriter, r *http.Request, l *life, wait time.Duration) {
-	enough := time.NewTimer(wait)
+func (g *Gateway) awaitJob(w http.ResponseWriter, r *http.Request, l *life, asked preferences) {
+	w.Header().Set("Location", jobPath(l.request.ID)) // there is a job, whatever the answer is
+	enough := time.NewTimer(asked.wait)
 	defer enough.Stop()
 	caller := g.watch(w, r, l)
 	defer caller.end()
@@ -90,14 +74,14 @@ func (g *Gateway) awaitJob(w http.ResponseWriter, r *http.Request, l *life, wait
 				g.problem(w, refusal)
 				return
 			}
-			w.Header().Set("Location", "/v1/jobs/"+l.request.ID)
+			asked.applied(w, false)
 			g.sendJob(w, http.StatusOK, data)
 			return
 		case <-l.left:
 			g.problem(w, l.postponed())
 			return
 		case <-enough.C:
-			g.created(w, l)
+			g.created(w, l, asked)
 			return
 		case <-caller.due:
 			if caller.gone() {
@@ -109,7 +93,7 @@ func (g *Gateway) awaitJob(w http.ResponseWriter, r *http.Request, l *life, wait
 
 // streamJob sends what happens to a job, until its end.
 func (g *Gateway) streamJob(w http.ResponseWriter, r *http.Request, l *life) {
-	w.Header().Set("Location", "/v1/jobs/"+l.request.ID)
+	w.Header().Set("Location", jobPath(l.request.ID))
 	events := g.events(w)
 	_ = events.send("accepted", "", l.accepted()) // an error stays, and ends what follows
 	ctx, end := g.attend(w, r, events, l)

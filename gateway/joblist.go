@@ -27,7 +27,7 @@ func (g *Gateway) serveList(w http.ResponseWriter, r *http.Request) {
 
 func (g *Gateway) list(r *http.Request) (listReply, error) {
 	none := listReply{}
-	principal, err := g.peer(r)
+	principal, err := g.caller(r)
 	if err != nil {
 		return none, err
 	}

@@ -38,6 +38,9 @@ func (g *Gateway) serveOutput(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	asked, err := outputAsked(r)
+	if err == nil {
+		err = acceptable(r.Header, asked.media())
+	}
 	if err != nil {
 		g.unread(w, err)
 		return
@@ -61,6 +64,14 @@ type outputAsk struct {
 	offset int64
 }
 
+// media is the type of the answer.
+func (a outputAsk) media() string {
+	if a.follow {
+		return mediaEvents
+	}
+	return mediaBytes
+}
+
 func outputAsked(r *http.Request) (outputAsk, error) {
 	var a outputAsk
 	query, err := queryOf(r, "follow", "offset")
@@ -77,15 +88,15 @@ func outputAsked(r *http.Request) (outputAsk, error) {
 	default:
 		return a, invalid(&FieldError{"follow", "must be true or false"})
 	}
-	offset := query.Get("offset")
+	from, offset := "offset", query.Get("offset")
 	if last := r.Header.Get("Last-Event-ID"); a.follow && last != "" { // a caller that was cut off goes on
-		offset = last
+		from, offset = "Last-Event-ID", last
 	}
 	if offset == "" {
 		return a, nil
 	}
 	if a.offset, err = strconv.ParseInt(offset, 10, 64); err != nil || a.offset < 0 || !a.follow {
-		return a, invalid(&FieldError{"offset", "must be a number of bytes, and goes with follow=true; without it send a Range"})
+		return a, invalid(&FieldError{from, "must be a number of bytes, and goes with follow=true; without it send a Range"})
 	}
 	return a, nil
 }
@@ -93,9 +104,11 @@ func outputAsked(r *http.Request) (outputAsk, error) {
 // sendStored sends what is kept of an output of a job that has ended.
 func (g *Gateway) sendStored(w http.ResponseWriter, r *http.Request, id, name string) {
 	kept, content, err := g.storedOutput(r, id, name)
+	r = inBytes(r)
 	if err == nil {
 		defer content.Close()
-		if r.Method == http.MethodGet && r.Header.Get("Range") == "" { // a part says nothing of the whole
+		// A part says nothing of the whole, which is what is sent where If-Range does not match.
+		if r.Method == http.MethodGet && (r.Header.Get("Range") == "" || r.Header.Get("If-Range") != "") {
 			err = content.Verify()
 		}
 	}
@@ -110,7 +123,7 @@ func (g *Gateway) sendStored(w http.ResponseWriter, r *http.Request, id, name st
 	h.Set("ETag", strconv.Quote(keptOf(kept).SHA256))
 	h.Set(headerComplete, "true")
 	h.Set(headerTruncated, strconv.FormatBool(kept.Truncated))
-	g.slowly(w, func(w http.ResponseWriter) { http.ServeContent(w, r, "", time.Time{}, content) })
+	g.slowly(w, func(w http.ResponseWriter) { g.serveContent(w, r, content) })
 }
 
 func (g *Gateway) storedOutput(r *http.Request, id, name string) (journal.StoredStream, *journal.Content, error) {
@@ -222,6 +235,9 @@ type pacedWriter struct {
 	connection *http.ResponseController
 	time       time.Duration
 }
+
+// Unwrap is for http.ResponseController.
+func (w *pacedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
 func (w *pacedWriter) Write(b []byte) (int, error) {
 	_ = w.connection.SetWriteDeadline(time.Now().Add(w.time))

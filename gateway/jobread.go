@@ -70,7 +70,7 @@ func known(t time.Time) *time.Time {
 // own returns the job that a route names, if the caller may see it: its own, or everybody's for an operator. Another one is as one that does not
 // exist.
 func (g *Gateway) own(r *http.Request) (journal.Job, auth.Principal, error) {
-	principal, err := g.peer(r)
+	principal, err := g.caller(r)
 	if err != nil {
 		return journal.Job{}, principal, err
 	}

@@ -105,12 +105,19 @@ func (g *Gateway) cancelledLeaf(by auth.Principal, job journal.Job) []byte {
 	return l.Encode()
 }
 
-// endedLeaf says how a job ended, and what is stored of its output.
-func endedLeaf(req Request, o journal.Outcome, c conclusion) func(journal.Output) ([]byte, error) {
+// outcome is what the journal keeps of a job's end, and what it says of that to the audit.
+func (g *Gateway) outcome(req Request, c conclusion) journal.Outcome {
+	o := outcomeOf(req, c)
+	o.Leaf = g.endedLeaf(req, o, c)
+	return o
+}
+
+// endedLeaf says how a job ended, and what is stored of it.
+func (g *Gateway) endedLeaf(req Request, o journal.Outcome, c conclusion) func(journal.Output) ([]byte, error) {
 	return func(kept journal.Output) ([]byte, error) {
 		l := audit.Leaf{
 			Type: audit.Ended, Time: o.At, Job: o.JobID, Client: req.Principal.Client, Status: string(o.Status), Signal: o.Signal, Reason: o.Reason,
-			Micros: o.Duration.Microseconds(), Stdout: storedLeaf(kept.Stdout), Stderr: storedLeaf(kept.Stderr),
+			Micros: o.Duration.Microseconds(), Stdout: storedLeaf(kept.Stdout), Stderr: storedLeaf(kept.Stderr), Result: g.audit.Digest("result", o.Result),
 		}
 		if c.Status != executor.StatusInterrupted {
 			l.ExitCode = &o.ExitCode

@@ -9,9 +9,11 @@ import (
 	"time"
 
 	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/jobs"
 	"github.com/sidegate/sidegate/internal/journal"
 	"github.com/sidegate/sidegate/internal/shell"
+	"github.com/sidegate/sidegate/internal/tracing"
 )
 
 // life is an accepted job on its way to its end.
@@ -20,6 +22,7 @@ type life struct {
 	request Request
 	ruling  atomic.Pointer[ruling] // nil until a job of an earlier process is decided again
 	begun   bool                   // the journal says "running"
+	queued  *tracing.Span          // while it waits for its slot
 
 	left     <-chan struct{} // closed when the gateway stops before the job started
 	underway chan struct{}   // closed when the command runs, or will not run
@@ -64,19 +67,24 @@ func (g *Gateway) accept(ctx context.Context, call verified, request Request, r 
 	if admission.Begin {
 		admission.Leaves = append(admission.Leaves, g.startedLeaf(request, r, nil))
 	}
-	committed := g.metrics.stage(stageAdmit)
+	committing := g.stage(request.trace, stageAdmit)
 	if err := g.journal.Admit(ctx, admission); err != nil {
+		committing.failed()
 		return nil, g.notAdmitted(err)
 	}
-	committed()
+	committing.over()
+	request.trace.Set(tracing.Job, request.ID)
+	request.trace.Set(tracing.Decision, r.id)
 	g.metrics.Accepted(request.Principal.Client, string(r.job.Profile), r.observed)
 	l := g.newLife(request)
-	l.begun = place.Immediate()
+	if l.begun = place.Immediate(); !l.begun {
+		l.queued = request.trace.Child(spanQueue)
+	}
 	l.ruling.Store(r)
 	l.left = place.Go(request.ID, l.run)
 	g.follows(l)
 	if r.observed {
-		g.log.Warn("observed: the policy denies this command, and it runs", "job", request.ID, "client", request.Principal.Client, "decision", r.id)
+		g.log.Warn("observed: the policy denies this command, and it runs", "job", request.ID, "client", request.Principal.Client, "decision", r.id, request.traceAttr())
 	}
 	return l, nil
 }
@@ -134,6 +142,7 @@ func (l *life) runToEnd(ctx context.Context) {
 	// Whoever waits gets an answer also if what follows panics; the queue logs the panic.
 	l.refusal = &Error{Code: Internal, Message: "the gateway failed while the command ran; its log says why"}
 	defer l.over()
+	l.queued.End()
 	if !l.begun {
 		switch ended, err := l.begin(ctx); {
 		case ended != nil:
@@ -177,7 +186,7 @@ func (l *life) begin(ctx context.Context) (*executor.Result, error) {
 			return result, nil
 		}
 		// A promised job is not lost to a disk that is full for a while, or to a policy that is being mended.
-		l.g.log.Error("a waiting job cannot start yet", "job", l.request.ID, "error", err)
+		l.g.log.Error("a waiting job cannot start yet", "job", l.request.ID, "error", err, l.request.traceAttr())
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
@@ -189,13 +198,18 @@ func (l *life) begin(ctx context.Context) (*executor.Result, error) {
 // itself.
 func (l *life) tryBegin(ctx context.Context) (*executor.Result, error) {
 	start := journal.Start{JobID: l.request.ID, At: l.g.now()}
-	if !l.g.stillRuled(l.ruling.Load()) {
-		switch refusal := l.decideAgain(ctx); {
+	today, same, known := l.g.asToday(l.request.Principal)
+	if !known {
+		return failed(exitNotExecutable, clientGone), nil
+	}
+	if !same || !l.g.stillRuled(l.ruling.Load()) {
+		switch refusal := l.decideAgain(ctx, today); {
 		case refusal == nil:
-		case refusal.undecided():
+		case refusal.undecided(), refusal.Code == PolicyTimeout:
 			return nil, refusal
 		default:
-			l.g.log.Info("refused when its turn came", "job", l.request.ID, "client", l.request.Principal.Client, "code", refusal.Code, "decision", refusal.DecisionID)
+			l.g.log.Info("refused when its turn came", "job", l.request.ID, "client", l.request.Principal.Client, "code", refusal.Code, "decision", refusal.DecisionID,
+				l.request.traceAttr())
 			return failed(exitNotExecutable, "refused when its turn came: "+refusal.Message+" (decision "+refusal.DecisionID+")"), nil
 		}
 		r := l.ruling.Load()
@@ -217,13 +231,15 @@ func (l *life) tryBegin(ctx context.Context) (*executor.Result, error) {
 // stillRuled tells whether a ruling may be acted on later than it was made: the policy that made it is in force, and it was
 // the policy's. What ran only because the gateway observes is asked about again.
 func (g *Gateway) stillRuled(r *ruling) bool {
-	status := g.policy.Status()
-	return r != nil && !r.observed && status.Ready && status.ActivatedAt.Equal(r.activated)
+	activated, ready := g.policy.InForce()
+	return r != nil && !r.observed && ready && activated.Equal(r.activated)
 }
 
-// decideAgain replaces the ruling by one of the present policy, or answers why there is none.
-func (l *life) decideAgain(ctx context.Context) *Error {
-	r, err := l.g.rule(ctx, l.request)
+// decideAgain replaces the ruling by one of the present policy on the client as it is today, or answers why there is none.
+func (l *life) decideAgain(ctx context.Context, today auth.Principal) *Error {
+	request := l.request
+	request.Principal = today
+	r, err := l.g.rule(ctx, request)
 	switch {
 	case err != nil:
 		return l.g.refusal(err)
@@ -237,14 +253,20 @@ func (l *life) decideAgain(ctx context.Context) *Error {
 // execute runs the command. What could not be started is a result too: the job was accepted, so it has an end.
 func (l *life) execute(ctx context.Context) executor.Result {
 	job := l.ruling.Load().job
+	running := l.request.trace.Child(spanRun)
+	defer running.End()
+	running.Set(tracing.Profile, string(job.Profile))
 	result, err := l.start(ctx, job)
 	if err == nil {
+		running.Set(tracing.Status, string(result.Status))
+		running.SetInt(tracing.ExitCode, result.ExitCode)
 		return result
 	}
+	running.Fail()
 	if errors.Is(err, executor.ErrCancelledBeforeStart) {
 		return executor.Result{Status: executor.StatusKilled, Cause: context.Cause(ctx)}
 	}
-	l.g.log.Warn("a job could not be started", "job", l.request.ID, "error", err)
+	l.g.log.Warn("a job could not be started", "job", l.request.ID, "error", err, l.request.traceAttr())
 	return *notStarted(err, job)
 }
 
@@ -255,11 +277,11 @@ func (l *life) end(result executor.Result) {
 		result.Started, result.Ended = l.g.now(), l.g.now()
 	}
 	concluded := l.g.conclude(l.request, l.ruling.Load(), result)
-	err := l.g.finish(l.request, concluded, l.recorded)
+	err := l.g.finish(l.request, &concluded, l.recorded)
 	if errors.Is(err, journal.ErrContent) {
 		l.g.log.Error("the output of a command is lost, because it cannot be read back", "job", l.request.ID, "error", err)
 		concluded.drop()
-		err = l.g.finish(l.request, concluded, l.recorded) // there is nothing to read any more
+		err = l.g.finish(l.request, &concluded, l.recorded) // there is nothing to read any more
 	}
 	if err != nil {
 		concluded.Close()
@@ -274,7 +296,7 @@ func (l *life) end(result executor.Result) {
 		l.refusal.DecisionID = l.decisionID()
 	}
 	l.g.log.Info("job ended", "job", l.request.ID, "client", l.request.Principal.Client, "status", result.Status, "exit_code", result.ExitCode,
-		"duration_ms", result.Ended.Sub(result.Started).Milliseconds())
+		"duration_ms", result.Ended.Sub(result.Started).Milliseconds(), l.request.traceAttr())
 	l.recorded()
 }
 

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/sidegate/sidegate/internal/journal"
+	"github.com/sidegate/sidegate/internal/tracing"
 	"github.com/sidegate/sidegate/policy"
 )
 
@@ -16,8 +17,8 @@ import (
 type Metrics struct {
 	Page http.Handler // GET /metrics of the admin listener
 
-	// Request is called when a request was answered; code is a refusal's, or one of those below.
-	Request  func(route, method, code string, took time.Duration)
+	// Request is called when a request was answered; code is a refusal's, or one of those below, and class that of the HTTP status, such as 2xx.
+	Request  func(route, method, class, code string, took time.Duration)
 	Refused  func(client, code string) // a call of a known client was refused
 	Stage    func(stage string, took time.Duration)
 	Decided  func(allowed, failed bool, took time.Duration) // by the policy, or it failed to
@@ -44,7 +45,7 @@ const (
 // orNothing returns m with functions that do nothing for those that are missing, but for Stage.
 func (m Metrics) orNothing() Metrics {
 	if m.Request == nil {
-		m.Request = func(string, string, string, time.Duration) {}
+		m.Request = func(string, string, string, string, time.Duration) {}
 	}
 	if m.Refused == nil {
 		m.Refused = func(string, string) {}
@@ -59,15 +60,6 @@ func (m Metrics) orNothing() Metrics {
 		m.Ended = func(string, int, time.Duration) {}
 	}
 	return m
-}
-
-// stage times a stage until the function that it returns is called.
-func (m *Metrics) stage(name string) (done func()) {
-	if m.Stage == nil {
-		return func() {}
-	}
-	begun := time.Now()
-	return func() { m.Stage(name, time.Since(begun)) }
 }
 
 // ended counts a job whose end is on record.
@@ -107,11 +99,14 @@ var (
 func (g *Gateway) counted(path string, serve http.HandlerFunc) http.HandlerFunc {
 	route := variable.ReplaceAllString(path, "{$1}")
 	return func(w http.ResponseWriter, r *http.Request) {
-		method, begun, counted := r.Method, time.Now(), &countedWriter{ResponseWriter: w, code: codeAborted}
-		if !slices.Contains(knownMethods, method) {
-			method = anyOther
+		counted := &countedWriter{ResponseWriter: w, route: route, method: r.Method, begun: time.Now(), code: codeAborted}
+		if !slices.Contains(knownMethods, counted.method) {
+			counted.method = anyOther
 		}
-		defer func() { g.metrics.Request(route, method, counted.code, time.Since(begun)) }()
+		defer func() {
+			g.metrics.Request(route, counted.method, counted.class(), counted.code, time.Since(counted.begun))
+			g.traceEnd(counted)
+		}()
 		serve(counted, r)
 		counted.over()
 	}
@@ -120,15 +115,26 @@ func (g *Gateway) counted(path string, serve http.HandlerFunc) http.HandlerFunc 
 // countedWriter notes what a request is answered with.
 type countedWriter struct {
 	http.ResponseWriter
-	code    string // once the answer is over
-	refusal Code
-	status  int
+	route, method string
+	begun         time.Time
+	code          string // once the answer is over
+	refusal       Code
+	status        int
+	trace         *tracing.Span // once the caller is known
 }
 
 // refusedWith notes why a request is refused.
 func refusedWith(w http.ResponseWriter, code Code) {
-	if c, ok := w.(*countedWriter); ok {
-		c.refusal = code
+	for {
+		switch wrapper := w.(type) {
+		case *countedWriter:
+			wrapper.refusal = code
+			return
+		case interface{ Unwrap() http.ResponseWriter }:
+			w = wrapper.Unwrap()
+		default:
+			return
+		}
 	}
 }
 
@@ -143,11 +149,20 @@ func (w *countedWriter) WriteHeader(status int) {
 // Unwrap is for http.ResponseController.
 func (w *countedWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 
+// class is that of the status; "none" where no head was sent.
+func (w *countedWriter) class() string {
+	classes := [...]string{2: "2xx", 3: "3xx", 4: "4xx", 5: "5xx"}
+	if i := w.status / 100; i >= 2 && i < len(classes) {
+		return classes[i]
+	}
+	return "none"
+}
+
 func (w *countedWriter) over() {
 	switch {
 	case w.refusal != "":
 		w.code = string(w.refusal)
-	case w.status >= http.StatusBadRequest: // what package http refuses by itself: a range that is not there
+	case w.status >= http.StatusBadRequest: // what package http refuses by itself
 		w.code = string(InvalidRequest)
 	default:
 		w.code = codeOK

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"unicode/utf8"
 )
 
 // listLimit is how many rows a page of a list has, unless the caller asks for fewer or more; maxListLimit is the most.
@@ -83,6 +84,8 @@ func queryOf(r *http.Request, parameters ...string) (query url.Values, err error
 			return nil, invalid(&FieldError{name, "is given twice"})
 		case slices.Contains(given, ""): // most likely a variable of a script that is not set
 			return nil, invalid(&FieldError{name, "is empty"})
+		case slices.ContainsFunc(given, func(value string) bool { return !utf8.ValidString(value) }): // which nothing that is listed is not
+			return nil, invalid(&FieldError{name, "must be UTF-8"})
 		}
 	}
 	return values, nil

@@ -10,7 +10,7 @@ import (
 )
 
 // peer returns the client whose process sent a request over a Unix socket, and counts the request against the client's rate.
-// It is for routes that take no Func signature. There is no nonce: what comes over such a connection cannot be overheard and
+// It is for routes that take no Func signature, and for requests without any. There is no nonce: what comes over such a connection cannot be overheard and
 // sent again.
 func (g *Gateway) peer(r *http.Request) (auth.Principal, error) {
 	none := auth.Principal{}
@@ -22,8 +22,8 @@ func (g *Gateway) peer(r *http.Request) (auth.Principal, error) {
 	}
 	p, err := auth.PeerOf(r)
 	if err != nil {
-		return none, &Error{Code: Unsigned, Message: "this version has no signature for this route: call it on a Unix socket of the gateway (unix: in listen), " +
-			"as a user that a client with scheme peercred lists"}
+		return none, &Error{Code: Unsigned, Message: "the request is not signed: this route takes the HTTP message signature of a client with scheme httpsig; or call it on a Unix socket of the gateway " +
+			"(unix: in listen), as a user that a client with scheme peercred lists"}
 	}
 	principal, err := g.verifier.VerifyPeer(p)
 	if err != nil {
@@ -39,6 +39,9 @@ func (g *Gateway) peer(r *http.Request) (auth.Principal, error) {
 	return principal, nil
 }
 
+// errPeerGone says that what was found out about a number may be about another process than the peer.
+var errPeerGone = errors.New("the process has ended, and its number may be another's")
+
 // notACommand refuses the gateway's own commands: where they run as the user of a client, they would be that client. A process that the gateway does not
 // see is none of them.
 func (g *Gateway) notACommand(p auth.Peer) error {
@@ -46,6 +49,9 @@ func (g *Gateway) notACommand(p auth.Peer) error {
 		return nil
 	}
 	held, err := g.runner.Holds(p.PID)
+	if err == nil && p.Gone() && g.runner.Report().Groups.Available {
+		err = errPeerGone
+	}
 	switch {
 	case err != nil:
 		return &Error{Code: UnknownPeer, Message: fmt.Sprintf("it cannot be told whether process %d, which opened this connection, is a command of this gateway: "+
@@ -68,13 +74,13 @@ func unknownPeer(err error) *Error {
 			"call as a user whom its user namespace has", uid)}
 	}
 	return &Error{Code: UnknownPeer, Message: fmt.Sprintf("the kernel says that user %d is calling, and no client has that user: "+
-		"add %d to the uids of a client with scheme peercred in the gateway's configuration, and restart it", uid, uid)}
+		"add %d to the uids of a client with scheme peercred in the gateway's configuration", uid, uid)}
 }
 
-// forOperators lets only clients with the role operator through, on a Unix socket.
+// forOperators lets only clients with the role operator through.
 func (g *Gateway) forOperators(next http.HandlerFunc) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		principal, err := g.peer(r)
+		principal, err := g.caller(r)
 		if err == nil && !principal.HasRole(auth.RoleOperator) {
 			err = &Error{Code: Denied, Message: fmt.Sprintf("this is for clients with the role %s; %s has not got it", auth.RoleOperator, principal.Client)}
 		}

@@ -3,6 +3,8 @@ package gateway
 import (
 	"context"
 	"net/http"
+
+	"github.com/sidegate/sidegate/internal/tracing"
 )
 
 // serveShell is the line a request travels. A caller that leaves ends its connection and nothing else, unless the decision
@@ -58,13 +60,26 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request, by entrance) (ad
 	ctx := context.WithoutCancel(r.Context()) // what follows goes on when the caller leaves
 
 	// 2. Strict decoding.
+	decoding := call.trace.Child(spanDecode)
 	order, err := by.decode(call.body)
+	decoding.End()
 	if err != nil {
 		return none, g.turnAway(ctx, call, nil, invalid(err))
 	}
 
-	// 3. The plugins of the request phase.
-	made, err := g.transform(ctx, g.request(r, call.principal, order), false)
+	var (
+		made   transformed
+		ruling *ruling
+	)
+	err = g.withinOneEra(&call, func() (err error) {
+		// 3. The plugins of the request phase.
+		if made, err = g.transform(ctx, g.request(r, call, order), false); err != nil || made.answer != nil {
+			return err
+		}
+		// 4 to 6. Analysis, decision, and the job tightened to what the decision obliges.
+		ruling, err = g.rule(ctx, made.request)
+		return err
+	})
 	if err != nil {
 		return none, g.turnAway(ctx, call, &made.request, err)
 	}
@@ -76,12 +91,6 @@ func (g *Gateway) admit(w http.ResponseWriter, r *http.Request, by entrance) (ad
 		return admission{answered: answered}, nil
 	}
 	request := made.request
-
-	// 4 to 6. Analysis, decision, and the job tightened to what the decision obliges.
-	ruling, err := g.rule(ctx, request)
-	if err != nil {
-		return none, g.turnAway(ctx, call, &request, err)
-	}
 	if ruling.refusal != nil {
 		return none, g.turnAway(ctx, call, &request, ruling.refusal)
 	}
@@ -106,7 +115,8 @@ func (g *Gateway) turnAway(ctx context.Context, call verified, about *Request, e
 		}
 	}
 	g.metrics.Refused(call.principal.Client, string(refusal.Code))
-	g.log.Info("refused", "client", call.principal.Client, "code", refusal.Code, "decision", refusal.DecisionID)
+	call.trace.Set(tracing.Decision, refusal.DecisionID)
+	g.log.Info("refused", "client", call.principal.Client, "code", refusal.Code, "decision", refusal.DecisionID, traceAttr(call.trace))
 	g.log.Debug("refused because", "decision", refusal.DecisionID, "message", refusal.Message, "cause", refusal.Cause) // may quote the command
 	return refusal
 }

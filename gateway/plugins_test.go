@@ -102,6 +102,16 @@ type theatre struct {
 
 	breakAfter int
 	patience   time.Duration
+
+	described *watch // of whatever goes through Handler; nil in benchmarks
+}
+
+// Handler is the gateway's, and holds all that goes through it to openapi.yaml.
+func (th *theatre) Handler() http.Handler {
+	if th.described == nil {
+		return th.Gateway.Handler()
+	}
+	return th.described.handler(th.Gateway.Handler())
 }
 
 // theatreOptions are what tests vary.
@@ -123,7 +133,7 @@ const allowing = "package sidegate\n\ndecision := {\"allow\": true, \"grants\": 
 
 func newTheatre(tb testing.TB, o theatreOptions, plays ...play) *theatre {
 	tb.Helper()
-	th := &theatre{dir: tb.TempDir(), log: &safeBuffer{}}
+	th := &theatre{dir: tb.TempDir(), log: &safeBuffer{}, described: newWatch(tb)}
 	log := slog.New(slog.NewJSONHandler(th.log, nil))
 	part := func(err error) {
 		tb.Helper()

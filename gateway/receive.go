@@ -7,6 +7,8 @@ import (
 	"mime"
 	"net/http"
 	"net/netip"
+	"os"
+	"strings"
 	"time"
 
 	"github.com/google/uuid"
@@ -24,13 +26,9 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request) (auth.Message,
 	case r.URL.RawQuery != "" || r.URL.ForceQuery:
 		// The signature does not cover the query, so nothing may depend on it.
 		return none, invalid(&FieldError{"query", "this route takes none, because the signature does not cover it"})
-	case r.Header.Get("Content-Encoding") != "":
-		return none, invalid(&FieldError{"Content-Encoding", "is not supported; send the JSON as it is"})
 	}
-	if ct := r.Header.Get("Content-Type"); ct != "" {
-		if media, _, err := mime.ParseMediaType(ct); err != nil || media != "application/json" {
-			return none, invalid(&FieldError{"Content-Type", "must be application/json"})
-		}
+	if err := isJSON(r.Header); err != nil {
+		return none, err
 	}
 	tooLarge := &Error{Code: TooLarge, Message: fmt.Sprintf("the body is larger than the %d bytes that limits.body allows", g.limits.Body)}
 	if r.ContentLength > g.limits.Body {
@@ -41,6 +39,8 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request) (auth.Message,
 	switch {
 	case errors.As(err, &overrun):
 		return none, tooLarge
+	case errors.Is(err, os.ErrDeadlineExceeded):
+		return none, &Error{Code: RequestTimeout, Message: fmt.Sprintf("the body did not arrive within %v", g.bodyTime), Cause: err}
 	case err != nil:
 		return none, &Error{Code: InvalidRequest, Message: "body: did not arrive whole", Cause: err}
 	}
@@ -48,23 +48,39 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request) (auth.Message,
 	connection := http.NewResponseController(w)
 	_ = connection.SetReadDeadline(time.Time{})
 	_ = connection.SetWriteDeadline(time.Time{})
-	return auth.Message{Method: r.Method, Path: r.URL.EscapedPath(), Header: r.Header, Body: body}, nil
+	return auth.MessageOf(r, body), nil
+}
+
+// isJSON refuses bodies that say they are anything else. One that says nothing is taken as JSON.
+func isJSON(h http.Header) error {
+	if len(h.Values("Content-Encoding")) > 0 {
+		return &Error{Code: UnsupportedMedia, Message: "Content-Encoding: is not supported; send the JSON as it is"}
+	}
+	for _, ct := range h.Values("Content-Type") {
+		media, parameters, err := mime.ParseMediaType(ct)
+		charset, ok := parameters["charset"]
+		if err != nil || media != "application/json" || ok && !strings.EqualFold(charset, "utf-8") {
+			return &Error{Code: UnsupportedMedia, Message: "Content-Type: must be application/json, in UTF-8"}
+		}
+	}
+	return nil
 }
 
 // authenticate verifies the signature, reserves the nonce in memory, and counts the call against its client's rate: in this
 // order, so that somebody who repeats an overheard call does not use up the client's rate. A call that is turned away for
 // its rate gets its nonce back.
-func (g *Gateway) authenticate(m auth.Message) (auth.Principal, auth.Nonce, error) {
-	defer g.metrics.stage(stageAuthenticate)()
+func (g *Gateway) authenticate(by scheme, m auth.Message) (auth.Principal, auth.Nonce, error) {
+	defer g.stage(nil, stageAuthenticate).over()
 	now := g.now()
-	principal, nonce, err := g.verifier.Verify(now, m)
+	principal, nonce, err := by.verify(g.verifier, now, m)
 	switch {
 	case errors.Is(err, auth.ErrUnsigned):
-		return principal, nonce, &Error{Code: Unsigned, Message: "the request is not signed: X-Auth-Nonce, X-Auth-Timestamp and X-Auth-Signature are required"}
+		return principal, nonce, &Error{Code: Unsigned, Message: by.missing}
 	case errors.Is(err, auth.ErrStale):
 		return principal, nonce, stale()
 	case err != nil:
-		return principal, nonce, &Error{Code: BadSignature, Message: "the signature is not that of a known client; compare the secret"}
+		g.log.Debug("a signature was refused", "because", err) // which is not for the caller, who may be trying
+		return principal, nonce, &Error{Code: BadSignature, Message: by.wrong}
 	}
 	switch err := g.verifier.Reserve(nonce); {
 	case errors.Is(err, auth.ErrReplayed):
@@ -80,9 +96,9 @@ func (g *Gateway) authenticate(m auth.Message) (auth.Principal, auth.Nonce, erro
 }
 
 // request adds to an order who sent it, from where, and when.
-func (g *Gateway) request(r *http.Request, principal auth.Principal, order Order) Request {
+func (g *Gateway) request(r *http.Request, call verified, order Order) Request {
 	source, _ := netip.ParseAddrPort(r.RemoteAddr) // a Unix socket's peer has none
-	return Request{ID: newID(), Time: g.now().UTC(), SourceIP: source.Addr().Unmap(), Principal: principal, Order: order}
+	return Request{ID: newID(), Time: g.now().UTC(), SourceIP: source.Addr().Unmap(), Principal: call.principal, Order: order, Trace: call.trace.Traceparent(), trace: call.trace}
 }
 
 // notAdmitted says why the journal did not take a request. Nothing has run.

@@ -25,7 +25,7 @@ func (g *Gateway) Recover(ctx context.Context) error {
 	}
 	for _, row := range running {
 		result := executor.Result{Status: executor.StatusInterrupted, Started: row.StartedAt, Ended: g.now()}
-		g.endStored(requestOf(row), result)
+		g.endStored(g.resumed(row), result)
 	}
 	waiting, err := g.journal.Waiting(ctx)
 	if err != nil {
@@ -69,13 +69,23 @@ func requestOf(row journal.Job) Request {
 	return request
 }
 
+// clientGone is why a job that waited does not run.
+const clientGone = "its client is not in the gateway's configuration any more"
+
+// resumed is the request of a job whose work goes on in this process, in the trace that it was in.
+func (g *Gateway) resumed(row journal.Job) Request {
+	request := requestOf(row)
+	request.trace = g.tracer.Resume(request.Trace)
+	return request
+}
+
 // resume gives a job that an earlier process accepted its place in the queue, for a client as it is configured today.
 func (g *Gateway) resume(row journal.Job) {
-	request := requestOf(row)
+	request := g.resumed(row)
 	request.Wait = false // whoever waited is gone
 	today, known := g.verifier.Principal(request.Principal.Client)
 	if !known {
-		result := failed(exitNotExecutable, "its client is not in the gateway's configuration any more")
+		result := failed(exitNotExecutable, clientGone)
 		result.Started, result.Ended = g.now(), g.now()
 		g.endStored(request, *result)
 		return
@@ -83,16 +93,20 @@ func (g *Gateway) resume(row journal.Job) {
 	today.KeyID = request.Principal.KeyID
 	request.Principal = today
 	l := g.newLife(request)
+	l.queued = request.trace.Child(spanQueue)
 	l.left = g.queue.AdmitStored(row.ID, l.run)
 	g.follows(l)
 }
 
 // endStored records the end of a job that does not run.
 func (g *Gateway) endStored(request Request, result executor.Result) {
-	if err := g.finish(request, conclusion{Result: result}, func() { g.deliver(request) }); err != nil {
+	if err := g.finish(request, &conclusion{Result: result}, func() { g.deliver(request) }); err != nil {
 		g.log.Error("the end of an earlier job cannot be recorded yet", "job", request.ID, "status", result.Status, "error", err)
 	}
 }
+
+// Leave has readiness reports say that the gateway stops. Until Drain, work is taken all the same.
+func (g *Gateway) Leave() { g.leaving.Store(true) }
 
 // Drain stops admitting and waits for what runs. When ctx ends first, what still runs is killed and recorded as killed.
 // What waits stays in the journal for the next start.

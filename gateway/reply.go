@@ -101,32 +101,7 @@ func (g *Gateway) sendOutput(w http.ResponseWriter, before string, data *outcome
 	}
 }
 
-// problem sends a refusal of the native API.
-func (g *Gateway) problem(w http.ResponseWriter, refusal *Error) {
-	refusedWith(w, refusal.Code)
-	retryAfter(w, refusal)
-	g.send(w, refusal.Status(), mediaProblem, problemOf(refusal))
-}
-
-// problemReply is a refusal as RFC 9457 has it. Its members beyond the RFC's are those of envelope.
-type problemReply struct {
-	Type       string   `json:"type"`
-	Title      string   `json:"title"`
-	Status     int      `json:"status"`
-	Detail     string   `json:"detail"`
-	Reason     Code     `json:"reason"`
-	Reasons    []string `json:"reasons,omitempty"`
-	DecisionID string   `json:"decision_id,omitempty"`
-}
-
-func problemOf(refusal *Error) problemReply {
-	return problemReply{"about:blank", http.StatusText(refusal.Status()), refusal.Status(), refusal.Message, refusal.Code, refusal.Reasons, refusal.DecisionID}
-}
-
-const (
-	mediaJSON    = "application/json; charset=utf-8"
-	mediaProblem = "application/problem+json"
-)
+const mediaJSON = "application/json; charset=utf-8"
 
 func retryAfter(w http.ResponseWriter, refusal *Error) {
 	if refusal.RetryAfter > 0 {

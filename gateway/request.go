@@ -6,6 +6,7 @@ import (
 
 	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/callback"
+	"github.com/sidegate/sidegate/internal/tracing"
 	"github.com/sidegate/sidegate/wasm"
 )
 
@@ -18,7 +19,11 @@ type Request struct {
 	Principal auth.Principal `json:"principal"`
 	// Changes are what plugins did to the order, which is what they made of it.
 	Changes []wasm.Change `json:"changes,omitempty"`
+	// Trace names the span of the request, so that its callback is in the same trace whenever it is sent; empty where there is no trace.
+	Trace string `json:"trace,omitempty"`
 	Order
+
+	trace *tracing.Span // what happens to the request is a part of it; nil where there is no trace
 }
 
 // Order is the part of a Request that its body carries.

@@ -19,29 +19,36 @@ const (
 )
 
 // Handler returns the routes that callers use. It is safe for concurrent use.
-func (g *Gateway) Handler() http.Handler {
+func (g *Gateway) Handler() http.Handler { return g.boundConnection(g.router()) }
+
+// router has the routes that openapi.yaml describes.
+func (g *Gateway) router() *mux.Router {
 	// The router sees the path as it was sent: what is signed is what is matched, without cleaning or decoding.
 	router := mux.NewRouter().SkipClean(true).UseEncodedPath()
 	for path, methods := range map[string]map[string]http.HandlerFunc{
-		"/":             {http.MethodGet: g.serveWelcome, http.MethodHead: g.serveWelcome},
-		"/shell":        {http.MethodPost: g.serveShell},
-		"/v1/decisions": {http.MethodPost: g.serveDecision},
-		// Func's signature is for the routes above; those below are for processes of this host.
-		"/v1/jobs":      {http.MethodPost: g.serveCreate, http.MethodGet: g.serveList},
-		"/v1/jobs/{id}": {http.MethodGet: g.serveJob, http.MethodDelete: g.serveCancel},
-		"/v1/jobs/{id}/output/{stream:(?:stdout|stderr)}": {http.MethodGet: g.serveOutput, http.MethodHead: g.serveOutput},
-		"/v1/callbacks":            {http.MethodGet: g.serveCallbacks},
-		"/v1/callbacks/{id}/retry": {http.MethodPost: g.serveRetry},
+		"/":                {http.MethodGet: g.serveWelcome, http.MethodHead: g.serveWelcome},
+		"/shell":           {http.MethodPost: g.serveShell},
+		"/v1":              {http.MethodGet: g.plain(g.serveIndex)},
+		"/v1/openapi.yaml": {http.MethodGet: g.bodiless(g.serveDescription), http.MethodHead: g.bodiless(g.serveDescription)},
 
-		"/v1/chains": {http.MethodGet: g.forOperators(g.serveChains)},
+		"/v1/decisions": {http.MethodPost: g.accepts(g.serveDecision, mediaPlain)},
+		// Func's signature is for the routes above; those below are for who signs the whole message, and for processes of this host.
+		"/v1/jobs":      {http.MethodPost: g.serveCreate, http.MethodGet: g.plain(g.serveList)},
+		"/v1/jobs/{id}": {http.MethodGet: g.plain(g.serveJob), http.MethodDelete: g.plain(g.serveCancel)},
+		"/v1/jobs/{id}/output/{stream:(?:stdout|stderr)}": {http.MethodGet: g.bodiless(g.serveOutput), http.MethodHead: g.bodiless(g.serveOutput)},
+		"/v1/callbacks":            {http.MethodGet: g.plain(g.serveCallbacks)},
+		"/v1/callbacks/{id}/retry": {http.MethodPost: g.plain(g.serveRetry)},
+
+		"/v1/chains": {http.MethodGet: g.plain(g.forOperators(g.serveChains))},
 	} {
 		for method, serve := range methods {
 			router.HandleFunc(path, g.counted(path, serve)).Methods(method)
 		}
 		router.HandleFunc(path, g.counted(path, g.refuseMethod(slices.Sorted(maps.Keys(methods)))))
 	}
-	router.NotFoundHandler = g.counted(anyOther, g.refuseWith(&Error{Code: NotFound, Message: "there is nothing here; commands go to POST /shell"}))
-	return g.boundConnection(router)
+	router.NotFoundHandler = g.counted(anyOther, g.refuseWith(&Error{Code: NotFound, Message: "there is nothing here; commands go to POST /shell, and " +
+		descriptionPath + " describes all that there is"}))
+	return router
 }
 
 // serveWelcome answers the connector's unsigned check that something is there.
@@ -63,7 +70,7 @@ func (g *Gateway) refuseMethod(allowed []string) http.HandlerFunc {
 // refuseWith answers every request with one refusal.
 func (g *Gateway) refuseWith(refusal *Error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		if strings.HasPrefix(r.URL.Path, "/v1/") {
+		if r.URL.Path == "/v1" || strings.HasPrefix(r.URL.Path, "/v1/") {
 			g.problem(w, refusal)
 			return
 		}

@@ -11,6 +11,7 @@ import (
 	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/internal/callback"
 	"github.com/sidegate/sidegate/internal/shell"
+	"github.com/sidegate/sidegate/internal/tracing"
 	"github.com/sidegate/sidegate/policy"
 )
 
@@ -58,11 +59,18 @@ func (r *ruling) record() ([]byte, error) {
 
 // rule decides a request whose directory is workdir. The error is policy.ErrNotLoaded; every denial is a ruling.
 func (j *judge) rule(ctx context.Context, req Request, workdir string) (*ruling, error) {
+	analyzing := req.trace.Child(spanAnalyze)
 	r := &ruling{id: newID(), analysis: j.analyze(req.Order, workdir)}
+	analyzing.End()
+	deciding := req.trace.Child(spanPolicy)
 	var err error
-	if r.decision, err = j.policy.DecideAs(ctx, r.id, inputOf(req, workdir, r.analysis, j.host)); err != nil {
+	r.decision, err = j.policy.DecideAs(ctx, r.id, inputOf(req, workdir, r.analysis, j.host))
+	deciding.End()
+	if err != nil {
 		return nil, err
 	}
+	tightening := req.trace.Child(spanTighten)
+	defer tightening.End()
 	if r.refusal = j.grant(req, workdir, r); r.refusal != nil {
 		r.refusal.DecisionID = r.id
 	}
@@ -81,6 +89,12 @@ func (j *judge) analyze(o Order, workdir string) shell.Analysis {
 func (j *judge) grant(req Request, workdir string, r *ruling) *Error {
 	r.obligations = r.decision.Obligations
 	if !r.decision.Allow {
+		if r.decision.TimedOut {
+			return &Error{
+				Code: PolicyTimeout, Reasons: r.decision.Reasons, RetryAfter: 2 * time.Second,
+				Message: "the policy took too long to answer, so nothing was run: try again, and look at how busy the host is and how long policies take (sidegate policy bench)",
+			}
+		}
 		if !j.observe.letsThrough(r) {
 			return denied(r.decision.Reasons)
 		}
@@ -109,20 +123,24 @@ func (j *judge) grant(req Request, workdir string, r *ruling) *Error {
 // rule decides a request with the directory it names on this host. A denial is a ruling with a refusal; an error means
 // that nothing was decided.
 func (g *Gateway) rule(ctx context.Context, req Request) (*ruling, error) {
-	defer g.metrics.stage(stageDecide)()
+	deciding := g.stage(req.trace, stageDecide)
+	defer deciding.over()
+	req.trace = deciding.span
 	workdir, missing := realWorkdir(req.Workdir)
 	if missing != nil {
 		// What may not be used is denied in the same words whether it exists or not.
 		workdir = path.Clean(req.Workdir)
 	}
-	activated := g.policy.Status().ActivatedAt // asked first: a policy that comes between is decided by again, not missed
+	activated, _ := g.policy.InForce() // asked first: a policy that comes between is decided by again, not missed
 	r, err := g.judge.rule(ctx, req, workdir)
 	if err != nil {
 		return nil, &Error{Code: PolicyNotLoaded, Message: "no policy is loaded, so nothing is allowed; look at the gateway's log", Cause: err, RetryAfter: 5 * time.Second}
 	}
 	r.activated = activated
+	deciding.span.Set(tracing.Decision, r.id)
+	deciding.span.SetBool(tracing.Allowed, r.decision.Allow)
 	if r.decision.Fault != "" {
-		g.log.Error("the policy failed to answer", "decision", r.id, "client", req.Principal.Client, "revision", r.decision.Revision)
+		g.log.Error("the policy failed to answer", "decision", r.id, "client", req.Principal.Client, "revision", r.decision.Revision, req.traceAttr())
 		g.log.Debug("the policy failed because", "decision", r.id, "fault", r.decision.Fault) // may quote values of the request
 	}
 	if missing != nil && r.refusal == nil {

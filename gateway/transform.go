@@ -26,7 +26,7 @@ func (g *Gateway) transform(ctx context.Context, req Request, dry bool) (transfo
 		return unchanged, nil
 	}
 	defer chain.Close()
-	defer g.metrics.stage(stageRequestPlugins)()
+	defer g.stage(req.trace, stageRequestPlugins).over()
 	sent, err := requestMessage(req.Order)
 	if err != nil {
 		return unchanged, err

@@ -99,7 +99,7 @@ func each[From, To any](list []From, turn func(From) To) []To {
 	return out
 }
 
-// outcomeOf is what the journal keeps of a job's end, with the callback that is due. Its contents are read when it is stored.
+// outcomeOf is what the journal keeps of a job's end, with the callback that is due, but for the leaf. Its contents are read when it is stored.
 func outcomeOf(req Request, c conclusion) journal.Outcome {
 	result := c.Result
 	o := journal.Outcome{
@@ -111,7 +111,6 @@ func outcomeOf(req Request, c conclusion) journal.Outcome {
 		o.Reason = result.Cause.Error()
 	}
 	o.Result = c.record()
-	o.Leaf = endedLeaf(req, o, c)
 	if req.Callback != nil {
 		o.Callback = &journal.Callback{DeliveryID: newID(), Destination: req.Callback.Origin(), URL: req.Callback.String(), Body: callbackBody{c}}
 	}

@@ -72,8 +72,6 @@ func TestCallbackBodyHasTwoKeys(t *testing.T) {
 		{conclusion{Result: killed}, `{"kwargs":{"stdout":"","stderr":"sidegate: the command was ended before it was done\n"}}`},
 		{with(killed, "", "a"), `{"kwargs":{"stdout":"","stderr":"a\nsidegate: the command was ended before it was done\n"}}`},
 		{with(killed, "", "a\n"), `{"kwargs":{"stdout":"","stderr":"a\nsidegate: the command was ended before it was done\n"}}`},
-		{with(killed, "", "").withoutOutput(), `{"kwargs":{"stdout":"","stderr":"sidegate: the command was ended before it was done\n"}}`},
-		{with(executor.Result{}, "a", "").withoutOutput(), `{"kwargs":{"stdout":"","stderr":"sidegate: the output is not kept, because it could not be written to the gateway's disk\n"}}`},
 	} {
 		var got, again strings.Builder
 		n, err := callbackBody{tt.c}.WriteTo(&got)

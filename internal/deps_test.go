@@ -31,11 +31,15 @@ var walls = []wall{
 	{"mvdan.cc/sh", []string{"internal/shell"}, "there is one reading of a command"},
 	{"modernc.org/sqlite", []string{"internal/journal"}, "durable state has one owner"},
 	{"github.com/prometheus", []string{"internal/metrics"}, "figures have one page"},
+	{"go.opentelemetry.io", []string{"internal/tracing"}, "traces have one way out"},
+	{"github.com/coreos/go-systemd", []string{"internal/systemd"}, "the service manager is told by one"},
+	{"github.com/yaronf/httpsign", []string{"internal/auth"}, "signatures are made and judged in one place"},
+	{"github.com/dunglas/httpsfv", []string{"internal/auth"}, "signatures are made and judged in one place"},
 	{"C", nil, "everything builds without a C compiler"},
 }
 
 // testOnly are modules that only test files may import.
-var testOnly = []string{"github.com/rogpeppe/go-internal", "go.uber.org/goleak", module + "/internal/metrics/metricstest"}
+var testOnly = []string{"github.com/rogpeppe/go-internal", "go.uber.org/goleak", "github.com/getkin/kin-openapi", module + "/internal/metrics/metricstest", module + "/internal/tracing/tracingtest"}
 
 // A room is a folder of the module, with everything below it, and the other rooms that
 // it may import.
@@ -48,7 +52,7 @@ type room struct {
 
 var (
 	leaves = []string{
-		"internal/audit", "internal/auth", "internal/callback", "internal/client", "internal/config", "internal/egress", "internal/jobs", "internal/journal", "internal/metrics", "internal/shell",
+		"internal/audit", "internal/auth", "internal/callback", "internal/client", "internal/config", "internal/egress", "internal/jobs", "internal/journal", "internal/metrics", "internal/shell", "internal/sidecar", "internal/systemd", "internal/tracing",
 		"executor", "policy", "wasm",
 	}
 	embedded = []string{"policies", "schemas", "sdk"} // files that programs carry
@@ -70,11 +74,15 @@ var rooms = slices.Concat(
 		{"internal/seed", nil, nil, "it is for tests"},
 		{"internal/skipped", nil, nil, "it is for tests"},
 		{"demo", []string{"internal/auth", "internal/trial"}, nil, outsideWhy},
+		{"bench/durability", []string{"internal/audit", "internal/journal", "internal/trial"}, nil, "it looks at what a gateway leaves behind"},
 		{"bench/spawn", []string{"executor"}, nil, "it measures the executor alone"},
 		{"bench", []string{"internal/auth", "internal/trial"}, nil, outsideWhy},
+		{"deploy/release", []string{"internal/config", "policies"}, nil, "it packs what the program ships"},
+		{"deploy", nil, nil, outsideWhy},
 		{"policies", nil, nil, dataWhy},
 		{"schemas", nil, nil, dataWhy},
 		{"plugins", []string{"sdk"}, nil, guestWhy},
+		{"sdk/python", nil, []string{"internal/trial"}, outsideWhy},
 		{"sdk", nil, nil, guestWhy},
 	},
 	leafRooms(),
@@ -258,7 +266,13 @@ func TestWallsAreSeen(t *testing.T) {
 		{"internal/journal/a.go", "modernc.org/sqlite", ""},
 		{"internal/jobs/a.go", "modernc.org/sqlite/lib", "only internal/journal may: durable state has one owner"},
 		{"internal/metrics/metricstest/a.go", "github.com/prometheus/client_golang/prometheus/testutil/promlint", ""},
+		{"internal/systemd/a.go", "github.com/coreos/go-systemd/v22/daemon", ""},
+		{"internal/daemon/a.go", "github.com/coreos/go-systemd/v22/daemon", "only internal/systemd may: the service manager is told by one"},
+		{"internal/tracing/a.go", "go.opentelemetry.io/otel/trace", ""},
+		{"gateway/a.go", "go.opentelemetry.io/otel/trace", "only internal/tracing may: traces have one way out"},
 		{"internal/daemon/a_test.go", "github.com/prometheus/client_golang/prometheus", "only internal/metrics may: figures have one page"},
+		{"internal/auth/a.go", "github.com/yaronf/httpsign", ""},
+		{"internal/client/a.go", "github.com/yaronf/httpsign", "only internal/auth may: signatures are made and judged in one place"},
 		{"executor/a.go", "C", "nobody may: everything builds without a C compiler"},
 
 		{"cmd/sidegate/a_test.go", "github.com/rogpeppe/go-internal/testscript", ""},

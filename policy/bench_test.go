@@ -7,8 +7,8 @@ import (
 	"time"
 )
 
-func benchmarkDecide(b *testing.B, path string, in Input) {
-	e, _ := open(b, Config{Paths: []string{path}})
+func benchmarkDecide(b *testing.B, in Input, config Config) {
+	e, _ := open(b, config)
 	if d := decide(b, e, in); !d.Allow {
 		b.Fatalf("decision %+v", d)
 	}
@@ -20,11 +20,19 @@ func benchmarkDecide(b *testing.B, path string, in Input) {
 	}
 }
 
-func BenchmarkDecideOneCommand(b *testing.B)  { benchmarkDecide(b, "testdata/small", oneCommand()) }
-func BenchmarkDecideSixCommands(b *testing.B) { benchmarkDecide(b, "testdata/small", sixCommands()) }
+func small(cacheBytes int64) Config {
+	return Config{Paths: []string{"testdata/small"}, CacheBytes: cacheBytes}
+}
+
+func BenchmarkDecideOneCommand(b *testing.B)  { benchmarkDecide(b, oneCommand(), small(-1)) }
+func BenchmarkDecideSixCommands(b *testing.B) { benchmarkDecide(b, sixCommands(), small(-1)) }
+
+// The target of a decision that is cached is 5 µs.
+func BenchmarkDecideOneCommandCached(b *testing.B)  { benchmarkDecide(b, oneCommand(), small(0)) }
+func BenchmarkDecideSixCommandsCached(b *testing.B) { benchmarkDecide(b, sixCommands(), small(0)) }
 
 func BenchmarkDecideParallel(b *testing.B) {
-	e, _ := open(b, Config{Paths: []string{"testdata/small"}})
+	e, _ := open(b, small(-1))
 	in := oneCommand()
 	b.ReportAllocs()
 	b.RunParallel(func(pb *testing.PB) {
@@ -74,7 +82,7 @@ func withRoleOf(b *testing.B, n int, in Input) *Engine {
 		"sidegate/roles/many/data.yaml":          "paths: [/var/log]\nworkdirs: [/srv]\nenv: {LANG: locale}\n",
 		"sidegate/roles/many/commands/data.yaml": commands.String(),
 	})
-	e, _ := open(b, Config{Paths: []string{"../policies", dir}})
+	e, _ := open(b, Config{Paths: []string{"../policies", dir}, CacheBytes: -1})
 	if d := decide(b, e, in); !d.Allow {
 		b.Fatalf("%d commands: %+v", n, d)
 	}

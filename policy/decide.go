@@ -26,7 +26,15 @@ func (e *Engine) Decide(ctx context.Context, in Input) (Decision, error) {
 // DecideAs is Decide with the ID that the decision log is to know the decision
 // by. That the decision cannot be logged changes nothing about it.
 func (e *Engine) DecideAs(ctx context.Context, id string, in Input) (Decision, error) {
-	question := toValue(&in)
+	key := cacheKeys.Get().(*cacheKey)
+	defer giveBack(key)
+	if e.journal == nil {
+		// Nothing of the store is needed. A policy that is replaced in this moment
+		// may still answer: this came before that.
+		if decision, ok := e.remembered(ctx, e.current.Load(), key, &in); ok {
+			return decision, nil
+		}
+	}
 	// The transaction first, the pointer second: publish runs while no
 	// transaction is open, so the policy seen here belongs to the data seen here.
 	txn, err := e.store.NewTransaction(ctx)
@@ -38,9 +46,40 @@ func (e *Engine) DecideAs(ctx context.Context, id string, in Input) (Decision, e
 	if policy == nil {
 		return Decision{}, ErrNotLoaded
 	}
-	decision := e.decide(ctx, policy, txn, question)
+	question := toValue(&in)
+	var decision Decision
+	ok := false
+	if e.journal != nil {
+		decision, ok = e.remembered(ctx, policy, key, &in)
+	}
+	if !ok {
+		decision = e.decide(ctx, policy, txn, question)
+		e.remember(policy, key, &in, &decision)
+	}
 	e.journal.record(ctx, txn, policy, id, &in, question, decision)
 	return decision, nil
+}
+
+// remembered returns what a policy has said to the same question before. It
+// leaves what does not come to an answer, such as the end of ctx, to decide.
+func (e *Engine) remembered(ctx context.Context, policy *prepared, key *cacheKey, in *Input) (Decision, bool) {
+	if policy == nil || policy.cache == nil || ctx.Err() != nil {
+		return Decision{}, false
+	}
+	return policy.cache.find(key.of(in))
+}
+
+// remember keeps an answer. A fault is none: the next request may have better
+// luck. The caller's transaction keeps data from changing until it is kept.
+func (e *Engine) remember(policy *prepared, key *cacheKey, in *Input, d *Decision) {
+	switch {
+	case policy.cache == nil, d.Fault != "":
+		e.cached.bypassed.Add(1)
+	case policy.cache.put(key.of(in), d):
+		e.cached.misses.Add(1)
+	default:
+		e.cached.bypassed.Add(1)
+	}
 }
 
 func (e *Engine) decide(ctx context.Context, policy *prepared, txn storage.Transaction, question ast.Value) Decision {
@@ -115,6 +154,7 @@ func failed(revision string, err error) Decision {
 		Reasons:  []string{"the policy failed to answer: " + public},
 		Revision: revision,
 		Fault:    err.Error(),
+		TimedOut: errors.Is(err, context.DeadlineExceeded),
 	}
 }
 

@@ -24,6 +24,8 @@ type Decision struct {
 	// when the policy answered. It may quote the policy and what the policy
 	// computed, so it belongs in the operator's log and not in a reply.
 	Fault string `json:"fault,omitempty"`
+	// TimedOut says that the fault was the time: the same question may be answered later.
+	TimedOut bool `json:"-"`
 }
 
 // Obligations say how an allowed request must run. They can only narrow what

@@ -62,6 +62,12 @@ type Config struct {
 	// [Capabilities] withholds them.
 	AllowBuiltins []string
 
+	// CacheBytes is how much memory decisions may take that are kept to be given
+	// again to identical requests. 0 means DefaultCacheBytes, a negative number
+	// that none are kept. Those of a policy that may answer an identical request
+	// in another way never are: see CacheStatus.Why.
+	CacheBytes int64
+
 	// Logger gets what happens to policies and, at debug level, what they
 	// print. Nil means slog.Default.
 	Logger *slog.Logger
@@ -89,17 +95,21 @@ type Engine struct {
 	// to one revision. Nil: nothing is loaded.
 	current atomic.Pointer[prepared]
 
+	cacheBytes int64 // not above 0: nothing is cached
+	cached     cacheCounts
+
 	feeds   feeds
 	outlets []*outlet
 	journal *decisionLog // nil: decisions are not logged
 
-	loading sync.Mutex           // held by the one load that is going on; guards what follows
-	loaded  [sha256.Size]byte    // what Config.Paths held when it was activated
-	waiting map[string]candidate // until the first policy is complete, what there is of it
-	next    *prepared            // being committed
-	floors  *floors              // nil without remote bundles
-	errors  map[string]error     // by source, of the last attempt
-	told    map[string]string    // by source, the failure that was logged last
+	loading   sync.Mutex           // held by the one load that is going on; guards what follows
+	loaded    [sha256.Size]byte    // what Config.Paths held when it was activated
+	waiting   map[string]candidate // until the first policy is complete, what there is of it
+	next      *prepared            // being committed
+	alongside func()               // what changes with it; nil for nothing
+	floors    *floors              // nil without remote bundles
+	errors    map[string]error     // by source, of the last attempt
+	told      map[string]string    // by source, the failure that was logged last
 
 	closed atomic.Bool
 
@@ -143,15 +153,16 @@ func newEngine(config Config) (*Engine, error) {
 		return nil, err
 	}
 	e := &Engine{
-		anyOwner: config.AnyOwner,
-		deadline: cmp.Or(config.Deadline, DefaultDeadline),
-		log:      cmp.Or(config.Logger, slog.Default()),
-		onChange: config.OnChange,
-		activate: activator{capabilities},
-		stopped:  make(chan struct{}),
-		waiting:  make(map[string]candidate),
-		errors:   make(map[string]error),
-		told:     make(map[string]string),
+		anyOwner:   config.AnyOwner,
+		deadline:   cmp.Or(config.Deadline, DefaultDeadline),
+		cacheBytes: cmp.Or(config.CacheBytes, DefaultCacheBytes),
+		log:        cmp.Or(config.Logger, slog.Default()),
+		onChange:   config.OnChange,
+		activate:   activator{capabilities},
+		stopped:    make(chan struct{}),
+		waiting:    make(map[string]candidate),
+		errors:     make(map[string]error),
+		told:       make(map[string]string),
 		// Data is read far more often than it is written: keep it in the form
 		// that evaluation wants.
 		store: inmem.NewWithOpts(inmem.OptReturnASTValuesOnRead(true), inmem.OptRoundTripOnWrite(false)),
@@ -223,6 +234,10 @@ func (e *Engine) start(ctx context.Context) error {
 		return err
 	}
 	e.opa.RegisterCompilerTrigger(e.publish)
+	if err := e.watchData(ctx); err != nil {
+		e.abandon()
+		return err
+	}
 	w, err := newWatch(e.paths)
 	if err != nil {
 		e.abandon()
@@ -246,6 +261,20 @@ func (e *Engine) start(ctx context.Context) error {
 		w.run(watching, e)
 	}()
 	return nil
+}
+
+// watchData has decisions forgotten when data changes. Today nothing changes
+// data but what activates a policy, which has a cache of its own; but a cache
+// must not depend on that.
+func (e *Engine) watchData(ctx context.Context) error {
+	return storage.Txn(ctx, e.store, storage.WriteParams, func(txn storage.Transaction) error {
+		_, err := e.store.Register(ctx, txn, storage.TriggerConfig{OnCommit: func(context.Context, storage.Transaction, storage.TriggerEvent) {
+			if policy := e.current.Load(); policy != nil {
+				policy.cache.drop()
+			}
+		}})
+		return err
+	})
 }
 
 // lastWords is how long Close takes to send decisions that are not sent yet,

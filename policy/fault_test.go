@@ -144,7 +144,7 @@ func TestDeadlineDenies(t *testing.T) {
 	write(t, dir, map[string]string{"p.rego": expensive})
 	e, _ := open(t, Config{Paths: []string{dir}, Deadline: 20 * time.Millisecond})
 	d := decide(t, e, oneCommand())
-	if d.Allow || d.Reasons[0] != "the policy failed to answer: it took too long" || d.Fault == "" {
+	if d.Allow || d.Reasons[0] != "the policy failed to answer: it took too long" || d.Fault == "" || !d.TimedOut {
 		t.Errorf("decision %+v", d)
 	}
 }

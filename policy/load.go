@@ -8,6 +8,7 @@ import (
 	"maps"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/bundle"
@@ -26,6 +27,8 @@ type prepared struct {
 	revision string
 	bundles  map[string]server.BundleInfo // by name, for the decision log
 	warnings []Problem
+	cache    *decisionCache // nil: its decisions are not kept
+	uncached string         // why, if that is its own doing
 }
 
 // candidate is a bundle that may become part of the policy.
@@ -40,12 +43,31 @@ type candidate struct {
 // nothing. On an error the policy that was active goes on deciding. Remote
 // bundles are polled on their own.
 func (e *Engine) Reload(ctx context.Context) error {
+	return e.ReloadWith(ctx, func() (func(), error) { return func() {}, nil })
+}
+
+// ReloadWith is Reload together with something else. It calls prepare first, and
+// returns its error and changes nothing if it fails; no policy comes into force
+// while it works. It calls what prepare returned in the moment in which the
+// policies come into force: nothing is being decided while that runs. It calls it
+// once if it returns nil, also where the policies are what they were, and not at all
+// otherwise. It must be quick. Neither may call the Engine.
+func (e *Engine) ReloadWith(ctx context.Context, prepare func() (alongside func(), err error)) error {
 	e.loading.Lock()
 	defer e.loading.Unlock()
 	if e.closed.Load() {
 		return ErrNotLoaded
 	}
-	err := e.loadLocal(ctx)
+	alongside, err := prepare()
+	if err != nil {
+		return err
+	}
+	e.alongside = sync.OnceFunc(alongside)
+	defer func() { e.alongside = nil }()
+	err = e.loadLocal(ctx)
+	if err == nil && len(e.missing()) == 0 {
+		e.alongside() // where nothing was published
+	}
 	e.settle(local, err)
 	if missing := e.missing(); err == nil && len(missing) > 0 {
 		return &missingError{missing}
@@ -212,6 +234,9 @@ func (e *Engine) keep(set map[string]candidate) error {
 // The manager calls it under the store's write lock.
 func (e *Engine) publish(storage.Transaction) {
 	e.current.Store(e.next)
+	if e.alongside != nil {
+		e.alongside()
+	}
 	if e.closed.Load() { // in between, and Close may have unloaded before
 		e.current.Store(nil)
 	}
@@ -234,6 +259,9 @@ func (e *Engine) prepare(ctx context.Context, txn storage.Transaction, compiler 
 		next.bundles[name] = server.BundleInfo{Revision: revision}
 	}
 	next.revision = strings.Join(revisions, "+")
+	if next.uncached = undetermined(compiler); next.uncached == "" && e.cacheBytes > 0 {
+		next.cache = newCache(e.cacheBytes, &e.cached)
+	}
 	next.query, err = rego.New(
 		rego.ParsedQuery(ast.NewBody(ast.NewExpr(ast.NewTerm(entrypoint)))),
 		rego.Compiler(compiler),

@@ -116,7 +116,7 @@ func (w walker) compareFields(path string, goType reflect.Type, s *schema) {
 	for i := range goType.NumField() {
 		field := goType.Field(i)
 		name, _, _ := strings.Cut(field.Tag.Get("json"), ",")
-		if path == "decision" && (name == "revision" || name == "fault") {
+		if path == "decision" && (name == "revision" || name == "fault" || name == "-") {
 			continue // the engine says these, not the policy
 		}
 		names = append(names, name)

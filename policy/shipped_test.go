@@ -82,4 +82,6 @@ func TestShippedPoliciesWithABrokenPattern(t *testing.T) {
 	}
 }
 
-func BenchmarkDecideShippedPolicies(b *testing.B) { benchmarkDecide(b, "../policies", oneCommand()) }
+func BenchmarkDecideShippedPolicies(b *testing.B) {
+	benchmarkDecide(b, oneCommand(), Config{Paths: []string{"../policies"}, CacheBytes: -1})
+}

@@ -28,6 +28,7 @@ type Status struct {
 
 	Bundles      []BundleStatus // the remote ones, by name
 	DecisionLogs LogStatus
+	Cache        CacheStatus
 }
 
 // local is the name of the source that Config.Paths are.
@@ -40,7 +41,25 @@ func (e *Engine) Status() Status {
 	e.mu.Unlock()
 	status.Bundles, status.Warnings = slices.Clone(status.Bundles), slices.Clone(status.Warnings)
 	status.DecisionLogs = e.journal.status()
+	status.Cache = e.cacheStatus()
 	return status
+}
+
+// InForce returns when the policy that decides was activated, and whether there
+// is one. It is the part of Status that is asked for with every request.
+func (e *Engine) InForce() (activatedAt time.Time, ready bool) {
+	e.mu.Lock()
+	defer e.mu.Unlock()
+	return e.status.ActivatedAt, e.status.Ready
+}
+
+func (e *Engine) cacheStatus() CacheStatus {
+	s := CacheStatus{Hits: e.cached.hits.Load(), Misses: e.cached.misses.Load(), Bypassed: e.cached.bypassed.Load()}
+	if policy := e.current.Load(); policy != nil {
+		s.Why = policy.uncached
+		s.Entries, s.Bytes = policy.cache.fill()
+	}
+	return s
 }
 
 // settle notes how an attempt to load from a source has ended, and tells what
@@ -102,6 +121,9 @@ func (e *Engine) tell(source string, err error, before, after Status) {
 	delete(e.told, source)
 	if activated {
 		e.log.Info("policy activated", "revision", after.Revision)
+		if why := after.Cache.Why; why != "" {
+			e.log.Info("decisions of this policy are made anew for each request, which takes longer", "because", why)
+		}
 		for _, problem := range after.Warnings {
 			e.log.Warn("policy activated, but something in it looks like a mistake", "warning", problem.String())
 		}

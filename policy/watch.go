@@ -15,8 +15,9 @@ import (
 )
 
 const (
-	quietPeriod = 100 * time.Millisecond // without an event before files are read
-	longestWait = time.Second            // after the first event, however many follow
+	// Both are longer than the gateway waits before it reads its configuration again, and the policies with it: what was edited together comes into force together.
+	quietPeriod = 400 * time.Millisecond // without an event before files are read
+	longestWait = 3 * time.Second        // after the first event, however many follow
 )
 
 // watch tells when something may have changed at the policy paths. It watches

@@ -11,6 +11,23 @@ import (
 	"strings"
 )
 
+//go:embed python/sidegate.py python/func_callback.py
+var python embed.FS
+
+// Connector returns the Python connector, a single file.
+func Connector() []byte { return mustRead("python/sidegate.py") }
+
+// Callback returns the function for DataFlux Func that takes the results of commands.
+func Callback() []byte { return mustRead("python/func_callback.py") }
+
+func mustRead(name string) []byte {
+	data, err := python.ReadFile(name)
+	if err != nil {
+		panic(err) // it is embedded
+	}
+	return data
+}
+
 //go:embed gitignore fixtures go/sidegate/sidegate.go go/template c assemblyscript
 var content embed.FS
 

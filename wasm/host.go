@@ -39,6 +39,10 @@ type Config struct {
 	// no plugin may have any.
 	Allows func(patterns []string) (func(url string) error, error)
 
+	// Called is told how long each call of a plugin took that was made or waited for, failed or not, but for those that decide nothing. It must not
+	// block. Nil: nobody is told.
+	Called func(plugin string, phase Phase, took time.Duration)
+
 	// Log gets loads, failures and what plugins log. Nil means slog.Default.
 	Log *slog.Logger
 
@@ -63,6 +67,7 @@ type Host struct {
 	fetch      func(*http.Request) (*http.Response, error)
 	allows     func(patterns []string) (func(url string) error, error)
 	log        *slog.Logger
+	called     func(plugin string, phase Phase, took time.Duration)
 	now        func() time.Time
 	breakAfter int
 	coolDown   time.Duration
@@ -92,6 +97,7 @@ func New(c Config) (*Host, error) {
 		fetch:      c.Fetch,
 		allows:     c.Allows,
 		log:        c.Log,
+		called:     c.Called,
 		now:        c.Now,
 		breakAfter: cmp.Or(c.BreakAfter, DefaultBreakAfter),
 		coolDown:   cmp.Or(c.CoolDown, DefaultCoolDown),

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	"github.com/sidegate/sidegate/wasm/guest"
 )
@@ -69,7 +70,7 @@ func (r *run) step(ctx context.Context, st *step) error {
 	if !ok && r.phase != PhaseResponse {
 		return r.failed(st, &Failure{Plugin: p.Name, Phase: r.phase, Kind: KindBreaker, Err: errOpen})
 	}
-	err := r.call(ctx, st)
+	err := r.timed(ctx, st)
 	failure := r.asFailure(p, err)
 	switch {
 	case r.dry:
@@ -128,6 +129,17 @@ func (r *run) asFailure(p *pluginIn, err error) *Failure {
 		return failure
 	}
 	return &Failure{Plugin: p.Name, Phase: r.phase, Kind: KindHost, Err: err}
+}
+
+// timed is call, and tells how long it took.
+func (r *run) timed(ctx context.Context, st *step) error {
+	called := r.selected.host.called
+	if called == nil || r.dry {
+		return r.call(ctx, st)
+	}
+	begun := time.Now()
+	defer func() { called(st.plugin.Name, r.phase, time.Since(begun)) }()
+	return r.call(ctx, st)
 }
 
 // call calls the plugin and takes what it made of the message.

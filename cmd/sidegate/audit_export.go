@@ -32,7 +32,7 @@ made for its owner only; none that exists is written over.`,
 				return err
 			}
 			defer r.Close()
-			source, err := auditSource(cmd.Context(), r)
+			source, _, err := auditSource(cmd.Context(), r)
 			if err != nil {
 				return err
 			}

@@ -2,76 +2,23 @@ package main
 
 import (
 	"context"
-	"errors"
 	"iter"
-	"math"
 
 	"github.com/sidegate/sidegate/internal/audit"
 	"github.com/sidegate/sidegate/internal/journal"
 )
 
 // auditSource shows the audit in a journal, as it is now, to whoever verifies it.
-func auditSource(ctx context.Context, r *journal.Reader) (audit.Source, error) {
-	log, last, err := auditLog(ctx, r)
+func auditSource(ctx context.Context, r *journal.Reader) (audit.Source, *journal.AuditLog, error) {
+	log, err := r.AuditLog(ctx)
 	if err != nil {
-		return audit.Source{}, err
+		return audit.Source{}, nil, err
 	}
 	return audit.Source{
 		Leaves:      turned(log.Leaves(), func(l journal.Leaf) audit.Row { return audit.Row{Seq: l.Seq, Leaf: l.Data} }),
 		Hashes:      turned(log.Hashes(), func(h journal.StoredHash) audit.HashRow { return audit.HashRow(h) }),
-		Checkpoints: storedCheckpoints(ctx, r, last),
-	}, nil
-}
-
-// auditLog returns the log between two checkpoints of a gateway that runs, and the size of the last: one that comes while the log is looked at would be
-// there, and its leaf not.
-func auditLog(ctx context.Context, r *journal.Reader) (*journal.AuditLog, int64, error) {
-	for {
-		before, err := lastSize(ctx, r)
-		if err != nil {
-			return nil, 0, err
-		}
-		log, err := r.AuditLog(ctx)
-		if err != nil {
-			return nil, 0, err
-		}
-		switch after, err := lastSize(ctx, r); {
-		case err != nil:
-			return nil, 0, err
-		case after == before:
-			return log, after, nil
-		}
-	}
-}
-
-// lastSize returns the size of the last checkpoint, or 0.
-func lastSize(ctx context.Context, r *journal.Reader) (int64, error) {
-	last, err := r.LastCheckpoint(ctx)
-	if errors.Is(err, journal.ErrNotFound) {
-		return 0, nil
-	}
-	return last.Size, err
-}
-
-// storedCheckpoints are those of up to a size, and those of more leaves than there are among them: they show that the log was cut off.
-func storedCheckpoints(ctx context.Context, r *journal.Reader, last int64) iter.Seq2[audit.Signed, error] {
-	const page = 1000
-	return func(yield func(audit.Signed, error) bool) {
-		for next, more := int64(math.MinInt64), true; more; {
-			rows, err := r.Checkpoints(ctx, next, page)
-			if err != nil {
-				yield(audit.Signed{}, err)
-				return
-			}
-			for _, row := range rows {
-				if row.Size > last || !yield(audit.Signed(row), nil) {
-					return
-				}
-				next = row.Size + 1
-			}
-			more = len(rows) == page
-		}
-	}
+		Checkpoints: turned(log.Checkpoints(), func(c journal.Checkpoint) audit.Signed { return audit.Signed(c) }),
+	}, log, nil
 }
 
 // turned is a sequence of other values.

@@ -78,7 +78,7 @@ func (w *tampered) verify(ctx context.Context) (*audit.Report, []byte, error) {
 		return nil, nil, err
 	}
 	defer r.Close()
-	source, err := auditSource(ctx, r)
+	source, _, err := auditSource(ctx, r)
 	if err != nil {
 		return nil, nil, err
 	}

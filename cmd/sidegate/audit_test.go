@@ -147,7 +147,7 @@ func verifyNow(t *testing.T, dir, file string, key *audit.Key) *audit.Report {
 			t.Fatal(err)
 		}
 	}
-	source, err := auditSource(t.Context(), r)
+	source, _, err := auditSource(t.Context(), r)
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -20,6 +20,7 @@ import (
 type verifying struct {
 	auditPlace
 	checkpoints []string
+	logOnly     bool
 	json        bool
 }
 
@@ -31,6 +32,10 @@ func newAuditVerifyCommand() *cobra.Command {
 		Long: `Verify reads the whole audit log, makes its tree anew, and compares it with the stored hashes and with every checkpoint,
 those in the journal and those that were kept elsewhere (--checkpoint, a file of any number of them). It says what was
 changed, and where: a leaf, a hash, a range between two checkpoints, an end that is missing.
+
+Then it holds what the journal keeps of jobs against the log: what was asked, decided and answered, and every stored output,
+which is read to its end. A job that is missing, although nothing says that it was forgotten, is named too. With --log-only
+that is left out.
 
 A FILE is verified in place of the journal, anywhere, with nothing but the public key: an export, or a proof. With a proof,
 --checkpoint says that its checkpoint must be one of those.
@@ -51,6 +56,7 @@ Exit codes: 0 when nothing was changed; 2 when something was; 1 when the log cou
 	v.bindKey(cmd)
 	f := cmd.Flags()
 	f.StringArrayVar(&v.checkpoints, "checkpoint", nil, "file of checkpoints that were kept elsewhere; may be repeated")
+	f.BoolVar(&v.logOnly, "log-only", false, "do not compare the stored jobs and outputs with the log")
 	f.BoolVar(&v.json, "json", false, "print JSON")
 	return cmd
 }
@@ -110,9 +116,15 @@ func (v *verifying) journal(cmd *cobra.Command) error {
 	if err != nil {
 		return err
 	}
-	source, err := auditSource(cmd.Context(), r)
+	source, log, err := auditSource(cmd.Context(), r)
 	if err != nil {
 		return err
+	}
+	if !v.logOnly {
+		var remark string
+		if source.Records, remark = auditRecords(r, log, dir); remark != "" {
+			remarks = append(remarks, remark)
+		}
 	}
 	return v.log(cmd, dir, source, audit.Expect{Keys: keys, Kept: kept}, remarks...)
 }
@@ -127,7 +139,7 @@ func (v *verifying) log(cmd *cobra.Command, name string, source audit.Source, ex
 		return err
 	}
 	report.Remarks = append(report.Remarks, remarks...)
-	answer := verification{Log: name, Origins: expect.Keys.Origins(), OK: report.OK(), Report: report}
+	answer := verification{Log: name, Origins: expect.Keys.Origins(), OK: report.OK(), Report: report, compared: source.Records != nil}
 	if v.json {
 		err = printJSON(cmd.OutOrStdout(), answer)
 	} else {
@@ -145,6 +157,7 @@ type verification struct {
 	Origins []string `json:"origins"` // names of the log, one for each key
 	OK      bool     `json:"ok"`
 	*audit.Report
+	compared bool // stored jobs too
 }
 
 func (v verification) print(w io.Writer, took time.Duration) {
@@ -156,6 +169,9 @@ func (v verification) print(w io.Writer, took time.Duration) {
 	}
 	fmt.Fprintf(t, "signed\t%s\n", comparedText(v.Stored))
 	fmt.Fprintf(t, "kept elsewhere\t%s\n", comparedText(v.Kept))
+	if v.compared {
+		fmt.Fprintf(t, "stored jobs\t%s, compared with the log\n", humanize.Comma(v.Jobs))
+	}
 	t.Flush()
 	fmt.Fprintln(w)
 	if len(v.Remarks) > 0 {

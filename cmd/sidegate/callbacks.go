@@ -20,7 +20,7 @@ func newCallbacksCommand() *cobra.Command {
 		Use:   "callbacks",
 		Short: "List callbacks, and have them delivered again",
 		Long: `Callbacks shows what a gateway has to deliver, has delivered, and has given up. It calls the gateway on its Unix socket, as
-the user who calls it: a client with the scheme peercred has to list that user. A client sees the callbacks of its own jobs,
+the user who calls it: a client with the scheme peercred has to list that user; or over a network, signed (see sidegate run). A client sees the callbacks of its own jobs,
 and one with the role operator all of them. Of where a callback goes only scheme, host and port are shown.
 
 The socket is named with --url or in SIDEGATE_URL; without either it is ` + systemSocket + `.
@@ -113,7 +113,6 @@ With --json it prints one line of JSON for each callback, as GET /v1/callbacks h
 		Args: cobra.NoArgs,
 		RunE: o.run,
 	}
-	o.bind(cmd)
 	f := cmd.Flags()
 	f.Var(o.state, "state", "only callbacks in this state")
 	f.StringVar(&o.client, "client", "", "only callbacks of this client's jobs")
@@ -121,6 +120,7 @@ With --json it prints one line of JSON for each callback, as GET /v1/callbacks h
 	f.StringVar(&o.destination, "destination", "", "only callbacks to this scheme, host and port, such as http://172.17.0.1:8088")
 	f.IntVar(&o.limit, "limit", 50, "how many at most; 0 for all")
 	f.BoolVarP(&o.quiet, "quiet", "q", false, "print IDs only")
+	o.bind(cmd)
 	cmd.MarkFlagsMutuallyExclusive("json", "quiet")
 	return cmd
 }

@@ -27,7 +27,8 @@ func TestDocumentedCommandsAreRun(t *testing.T) {
 	found := 0
 	for _, pattern := range documented {
 		for _, page := range glob(t, pattern) {
-			if page == tutorial {
+			// Tutorials are followed, what is translated is compared with what it is translated from, and the reference of commands has prose in its blocks.
+			if tutorials[page] > 0 || strings.HasSuffix(page, ".zh.md") || page == reference {
 				continue
 			}
 			for _, command := range commandsOf(lines(t, page)) {
@@ -43,8 +44,8 @@ func TestDocumentedCommandsAreRun(t *testing.T) {
 	}
 }
 
-// isCommand matches a shell line that starts a program of ours or opa; make's targets are run by the checks themselves.
-var isCommand = regexp.MustCompile(`^(\$ )?((bin/)?sidegate|opa) `)
+// isCommand matches a shell line that starts a program of ours or opa, or calls a gateway on its socket; make's targets are run by the checks themselves.
+var isCommand = regexp.MustCompile(`^(\$ )?((bin/)?sidegate|opa|curl --unix-socket|gate(\(\))?) `)
 
 // commandsOf returns the commands in a page's code blocks, without the comments behind them.
 func commandsOf(page []string) []string {

@@ -104,6 +104,8 @@ func diagnose(ctx context.Context, file string, named bool) diagnosis {
 	d.inspect(host, err)
 	d.Problems = append(d.Problems, daemon.Check(ctx, c, host)...)
 	d.Notes = append(append(d.Notes, daemon.Notes(c, time.Now())...), daemon.CommandNotes(c, host)...)
+	d.Notes = append(d.Notes, daemon.UnitNotes(ctx, c)...)
+	d.Notes = append(d.Notes, sudoNotes(c)...)
 	return d
 }
 

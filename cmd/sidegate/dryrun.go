@@ -2,7 +2,6 @@ package main
 
 import (
 	"encoding/json"
-	"errors"
 	"fmt"
 	"net/http"
 	"strings"
@@ -11,32 +10,11 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// question builds the body of POST /v1/decisions.
+// question builds the body of POST /v1/decisions for what POST /shell would be asked.
 func (c *call) question(args []string) ([]byte, error) {
-	if c.noWait {
-		return nil, errors.New("--dry-run runs nothing, so there is nothing not to wait for: leave --no-wait out")
-	}
-	command, err := commandLine(args)
-	if err != nil {
-		return nil, err
-	}
-	env, err := c.environ()
-	if err != nil {
-		return nil, err
-	}
-	type callback struct {
-		URL string `json:"url"`
-	}
-	body := struct {
-		Command  string            `json:"command"`
-		Workdir  string            `json:"workdir,omitempty"`
-		Env      map[string]string `json:"env,omitempty"`
-		Callback *callback         `json:"callback,omitempty"`
-	}{Command: command, Workdir: c.workdir, Env: env}
-	if c.callback != "" {
-		body.Callback = &callback{c.callback}
-	}
-	return json.Marshal(body)
+	question := *c
+	question.timeout = 0 // that of the reply
+	return question.jobBody(nil, args)
 }
 
 // decided shows a decision: exit code 0 when the command would run, that of a denial when it would not.

@@ -51,7 +51,6 @@ With --json it prints one line of JSON for each job, as GET /v1/jobs has it.`,
 		Args: cobra.NoArgs,
 		RunE: l.run,
 	}
-	l.bind(cmd)
 	f := cmd.Flags()
 	f.StringSliceVar(&l.statuses, "status", nil, "only jobs with this status: "+strings.Join(jobStatuses, ", ")+"; may be repeated")
 	f.StringVar(&l.client, "client", "", "only jobs of this client")
@@ -59,6 +58,7 @@ With --json it prints one line of JSON for each job, as GET /v1/jobs has it.`,
 	f.StringVar(&l.since, "since", "", "only jobs accepted since then: how long ago, such as 2h, or a time, such as 2026-01-31T12:00:00Z")
 	f.IntVar(&l.limit, "limit", 50, "how many at most; 0 for all")
 	f.BoolVarP(&l.quiet, "quiet", "q", false, "print IDs only")
+	l.bind(cmd)
 	cmd.MarkFlagsMutuallyExclusive("json", "quiet")
 	if err := cmd.RegisterFlagCompletionFunc("status", cobra.FixedCompletions(jobStatuses, cobra.ShellCompDirectiveNoFileComp)); err != nil {
 		panic(err)

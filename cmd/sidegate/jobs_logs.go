@@ -40,7 +40,7 @@ it was not; 130 or 143 when SIGINT or SIGTERM stopped it.`,
 		Args: oneArgument("a job", "sidegate jobs logs 0198c2d2-3f9a-7c17-8d2c-3f9a2c17abcd"),
 		RunE: l.run,
 	}
-	cmd.Flags().StringVar(&l.url, "url", "", "the gateway: unix:/path of its socket (default SIDEGATE_URL, or unix:"+systemSocket+" if that is there)")
+	l.bindReach(cmd)
 	cmd.Flags().BoolVarP(&l.follow, "follow", "f", false, "print what comes, until the command ends")
 	cmd.Flags().Var(l.stream, "stream", "which output to print")
 	return cmd

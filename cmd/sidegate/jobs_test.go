@@ -21,7 +21,7 @@ import (
 func oldGateway(t *testing.T, serve http.HandlerFunc) *native {
 	t.Helper()
 	server := httptest.NewServer(serve)
-	c, err := client.New(server.URL, 0)
+	c, err := client.New(client.Config{Address: server.URL})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,8 @@ import (
 )
 
 // TestMain lets the scripts run the real main as `sidegate`, a caller that can misbehave as `call`, a receiver of
-// callbacks as `receive`, an authentication service as `authenticate`, `sidegate` as another user calls it as `as-user UID`, and
+// callbacks as `receive`, an authentication service as `authenticate`, one who signs messages as `signed`, a network that cuts connections as `cutting`, an authority as
+// `certificates DIR`, `sidegate` as another user calls it as `as-user UID`, and
 // any program on another host: `without-landlock PROGRAM`
 // is one without Landlock, `with-file FILE PLACE PROGRAM` has another file at a place.
 func TestMain(m *testing.M) {
@@ -25,6 +26,10 @@ func TestMain(m *testing.M) {
 		"call":         callMain,
 		"receive":      receiveMain,
 		"authenticate": authenticateMain,
+
+		"signed":       signedMain,
+		"cutting":      cutMain,
+		"certificates": certificatesMain,
 
 		"without-landlock": withoutLandlockMain,
 		"as-user":          asUserMain,

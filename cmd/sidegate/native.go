@@ -19,12 +19,9 @@ import (
 	"github.com/sidegate/sidegate/internal/client"
 )
 
-// systemSocket is where an installed gateway listens for callers of its own host.
-const systemSocket = "/run/sidegate/sidegate.sock"
-
-// A native is a gateway as the commands that look after jobs and callbacks call it: over a Unix socket, where the kernel says who they are.
+// A native is a gateway as the commands that use its native API call it: over a Unix socket, where the kernel says who they are, or over a network, where they sign.
 type native struct {
-	url  string
+	reach
 	json bool
 
 	client *client.Client
@@ -32,33 +29,35 @@ type native struct {
 }
 
 func (n *native) bind(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&n.url, "url", "", "the gateway: unix:/path of its socket (default SIDEGATE_URL, or unix:"+systemSocket+" if that is there)")
+	n.bindReach(cmd)
 	cmd.Flags().BoolVar(&n.json, "json", false, "print JSON")
 }
 
-// address is where the gateway is.
-func (n *native) address() (string, error) {
+// findSocket finds the gateway that nobody has named.
+func (n *native) findSocket() error {
 	if n.url != "" {
-		return n.url, nil
-	}
-	if address := os.Getenv("SIDEGATE_URL"); address != "" {
-		return address, nil
+		return nil
 	}
 	if _, err := os.Stat(systemSocket); err == nil {
-		return "unix:" + systemSocket, nil
+		n.url = "unix:" + systemSocket
+		return nil
 	}
-	return "", fmt.Errorf("which gateway? There is no %s, so name the gateway's socket: --url unix:/path, or SIDEGATE_URL in the environment; "+
+	return fmt.Errorf("which gateway? There is no %s, so name the gateway's socket: --url unix:/path, or SIDEGATE_URL in the environment; "+
 		"it is the unix: address in listen of the gateway's configuration", systemSocket)
 }
 
 // connect has to be called first. close closes what it opened.
 func (n *native) connect(cmd *cobra.Command) error {
-	address, err := n.address()
-	if err != nil {
+	n.settle(cmd)
+	if err := n.findSocket(); err != nil {
 		return err
 	}
 	n.notes = cmd.ErrOrStderr()
-	n.client, err = client.New(address, 0)
+	if f := cmd.Flags().Lookup("secret-file"); f.Changed && !n.signs() {
+		return errors.New("a secret signs for a client with scheme httpsig: give its name, as it stands in the gateway's configuration, in SIDEGATE_CLIENT or with --as")
+	}
+	var err error
+	n.client, err = n.dial(0)
 	return err
 }
 
@@ -71,6 +70,7 @@ type refusal struct {
 	Detail     string `json:"detail"`
 	DecisionID string `json:"decision_id"`
 	after      time.Duration
+	raw        json.RawMessage
 }
 
 func (r *refusal) Error() string {
@@ -94,9 +94,20 @@ const (
 	answerTime = time.Minute
 )
 
-// do sends a request and returns the reply, if it is one of success. Its context has to last until the body is read.
+// do sends a request and returns the reply, if it is one of success. Its context has to last until the body is read. What reads alone is sent anew where the
+// connection was lost and net/http sent a copy of it, whose nonce was spent.
 func (n *native) do(ctx context.Context, method, path string, header http.Header) (*http.Response, error) {
-	req, err := n.client.Request(ctx, method, path, nil)
+	resp, err := n.send(ctx, method, path, header, nil)
+	refused := new(refusal)
+	if n.signs() && method == http.MethodGet && errors.As(err, &refused) && refused.Reason == "replayed_nonce" {
+		return n.send(ctx, method, path, header, nil)
+	}
+	return resp, err
+}
+
+// send is do for any body, and once.
+func (n *native) send(ctx context.Context, method, path string, header http.Header, body []byte) (*http.Response, error) {
+	req, err := n.client.Request(ctx, method, path, body)
 	if err != nil {
 		return nil, err
 	}
@@ -117,6 +128,7 @@ func (n *native) do(ctx context.Context, method, path string, header http.Header
 		if seconds, err := strconv.Atoi(resp.Header.Get("Retry-After")); err == nil {
 			refused.after = time.Duration(seconds) * time.Second
 		}
+		refused.raw = text
 		return nil, refused
 	}
 	return nil, finalError{notSidegate(n.client.Address(), resp.StatusCode)}

@@ -27,8 +27,8 @@ func TestRunTellsTheScheme(t *testing.T) {
 	secure.StartTLS()
 	defer secure.Close()
 	for url, want := range map[string]string{
-		strings.Replace(open.URL, "http:", "https:", 1):   "speaks plain HTTP, and not TLS: write --url " + open.URL,
-		strings.Replace(secure.URL, "https:", "http:", 1): "speaks TLS: write --url " + secure.URL,
+		strings.Replace(open.URL, "http:", "https:", 1):   "speaks plain HTTP, and not TLS: write " + open.URL,
+		strings.Replace(secure.URL, "https:", "http:", 1): "speaks TLS: write " + secure.URL,
 		secure.URL: "SSL_CERT_FILE",
 	} {
 		cmd := newRunCommand()

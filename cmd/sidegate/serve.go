@@ -10,10 +10,10 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
-	"golang.org/x/term"
 
 	"github.com/sidegate/sidegate/internal/config"
 	"github.com/sidegate/sidegate/internal/daemon"
+	"github.com/sidegate/sidegate/internal/systemd"
 )
 
 // defaultConfig is where an installed gateway has its configuration.
@@ -24,10 +24,14 @@ func newServeCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "serve --config FILE",
 		Short: "Run the gateway",
-		Long: `Serve runs the gateway until it gets SIGTERM or SIGINT. It then takes no new work, gives running commands a grace,
-and closes the journal. The exit code is 0 then, also when it was still starting; a second signal does not wait, and the
-exit code is 130 or 143. SIGHUP reads policies, plugins and chains again, all of them or, where anything is wrong with one,
-none; they are also read again when a file of theirs changes.`,
+		Long: `Serve runs the gateway until it gets SIGTERM or SIGINT. It then takes no new work, gives running commands a grace
+(drain.grace), and closes the journal. The exit code is 0 then, also when it was still starting; a second signal ends the
+grace, so that what still runs is killed and recorded, and a third waits for nothing: the exit code is 130 or 143. SIGHUP
+reads clients, secrets, certificates, policies, plugins and chains again, all of them or, where anything is wrong with one,
+none; they are also read again when a file of theirs changes.
+
+Under systemd it says when it is ready, when it reloads and stops, and that it is alive (sd_notify, watchdog), and takes
+sockets that are passed to it, each for the address in listen or admin_listen that it is at.`,
 		Args:        cobra.NoArgs,
 		Annotations: map[string]string{drains: "true"},
 		RunE:        func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), file) },
@@ -44,12 +48,26 @@ func serve(ctx context.Context, file string) error {
 	if err != nil {
 		return configError(file, err)
 	}
-	log := daemon.NewLog(c.Telemetry, os.Stderr, term.IsTerminal(int(os.Stderr.Fd())))
+	log := daemon.NewLog(c.Telemetry, daemon.OutputOf(os.Stderr))
 	b := thisBuild()
 	hangups := make(chan os.Signal, 1)
 	signal.Notify(hangups, syscall.SIGHUP) // before anything else: one that comes early must not end the process
 	defer signal.Stop(hangups)
-	d, err := daemon.New(ctx, c, daemon.Build{Version: b.Version, ReleaseDate: b.ReleaseDate}, log)
+	supervisor, err := systemd.FromEnvironment(log)
+	if err != nil {
+		return err
+	}
+	sockets, err := systemd.Sockets()
+	if err != nil {
+		return err
+	}
+	hurried := make(chan struct{})
+	defer onSecondSignal(func() { close(hurried) })()
+	starting, started := context.WithCancel(ctx)
+	defer started()
+	go supervisor.Starting(starting)
+	d, err := daemon.New(ctx, c, daemon.Build{Version: b.Version, ReleaseDate: b.ReleaseDate}, log, daemon.SupervisedBy(supervisor), daemon.ListeningOn(sockets))
+	started()
 	if errors.Is(err, daemon.ErrStopped) {
 		log.Info(err.Error())
 		return nil
@@ -59,6 +77,13 @@ func serve(ctx context.Context, file string) error {
 	}
 	served := make(chan struct{})
 	defer close(served)
+	go func() {
+		select {
+		case <-hurried:
+			d.Hurry()
+		case <-served:
+		}
+	}()
 	go reloadOnHangup(ctx, d, log, hangups, served)
 	return d.Serve(ctx)
 }
@@ -71,7 +96,7 @@ func configError(file string, err error) error {
 	return err
 }
 
-// reloadOnHangup reads policies, plugins and chains again at each SIGHUP, until served is closed. When ctx ends, so does what
+// reloadOnHangup reads the configuration again at each SIGHUP, until served is closed. When ctx ends, so does what
 // is being read.
 func reloadOnHangup(ctx context.Context, d *daemon.Daemon, log *slog.Logger, hangups <-chan os.Signal, served <-chan struct{}) {
 	for {
@@ -82,7 +107,7 @@ func reloadOnHangup(ctx context.Context, d *daemon.Daemon, log *slog.Logger, han
 			case err != nil:
 				log.Error("SIGHUP: the reload failed", "error", err)
 			default:
-				log.Info("SIGHUP: plugins, chains and policies were reloaded")
+				log.Info("SIGHUP: clients, plugins, chains and policies were reloaded")
 			}
 		case <-served:
 			return

@@ -39,16 +39,21 @@ func (e *stopError) Unwrap() error { return e.err }
 // code is the exit code that a shell gives to what a signal has ended.
 func (e *stopError) code() int { return 128 + int(e.signal.(syscall.Signal)) }
 
-// runStoppable runs a command line. The first SIGINT or SIGTERM ends its context, and the second does not wait for anything.
+// runStoppable runs a command line. The first SIGINT or SIGTERM ends its context, and the second does not wait for anything; a command that drains is only told to
+// hurry by the second, which it hears itself, and the third does not wait.
 func runStoppable(root *cobra.Command, args []string) error {
 	ctx, cancel := context.WithCancel(context.Background())
 	defer cancel()
-	signals := make(chan os.Signal, 2)
+	signals := make(chan os.Signal, 3)
 	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
 	defer signal.Stop(signals)
 	cmd, _, err := root.Find(args)
 	orderly := err == nil && cmd.Annotations[drains] != ""
 	root.SetArgs(args)
+	if err == nil && cmd.Annotations[ownSignals] != "" {
+		signal.Stop(signals)
+		return root.ExecuteContext(ctx)
+	}
 	ended := make(chan error, 1)
 	go func() { ended <- root.ExecuteContext(ctx) }()
 
@@ -60,18 +65,43 @@ func runStoppable(root *cobra.Command, args []string) error {
 		cancel()
 	}
 	var late <-chan time.Time
+	patience := 2 // signals that are heard before the next ends everything
 	if !orderly {
-		late = time.After(promptness)
+		late, patience = time.After(promptness), 1
 	}
-	select {
-	case err := <-ended:
-		if err == nil && orderly {
-			return nil
+	for heard := 1; ; heard++ {
+		select {
+		case err := <-ended:
+			if err == nil && orderly {
+				return nil
+			}
+			return &stopError{first, err}
+		case <-late:
+			return &stopError{first, nil}
+		case next := <-signals:
+			if heard == patience {
+				return &stopError{next, nil}
+			}
 		}
-		return &stopError{first, err}
-	case <-late:
-		return &stopError{first, nil}
-	case second := <-signals:
-		return &stopError{second, nil}
+	}
+}
+
+// onSecondSignal calls hurry when a second SIGINT or SIGTERM comes before stop is called.
+func onSecondSignal(hurry func()) (stop func()) {
+	signals, done := make(chan os.Signal, 2), make(chan struct{})
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	go func() {
+		for range 2 {
+			select {
+			case <-signals:
+			case <-done:
+				return
+			}
+		}
+		hurry()
+	}()
+	return func() {
+		signal.Stop(signals)
+		close(done)
 	}
 }

@@ -6,8 +6,10 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"path"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"testing"
@@ -16,17 +18,28 @@ import (
 	"github.com/rogpeppe/go-internal/txtar"
 )
 
-// tutorial is the page that this test follows.
-const tutorial = "../../docs/plugins.md"
+// tutorials are the pages that are followed to the letter, with the fewest commands that must be found in them.
+var tutorials = map[string]int{"../../docs/tutorial.md": 12, pluginTutorial: 10}
 
-// TestTutorial follows the tutorial word for word, in one shell: it writes the files that are shown, runs the commands behind
+const pluginTutorial = "../../docs/plugins.md"
+
+// TestTutorials follows each tutorial word for word, in one shell: it writes the files that are shown, runs the commands behind
 // "$ " in their order, and compares what they print with what is shown. An ellipsis stands for any text within a line, and
 // on a line of its own for any number of lines. Blocks marked "eventually" are for what happens a moment later: their
 // commands are run again until what they print is as shown. Only the addresses differ, because the usual ones may be taken.
-func TestTutorial(t *testing.T) {
+func TestTutorials(t *testing.T) {
 	t.Parallel()
+	for page, least := range tutorials {
+		t.Run(filepath.Base(page), func(t *testing.T) {
+			t.Parallel()
+			followPage(t, page, least)
+		})
+	}
+}
+
+func followPage(t *testing.T, tutorial string, least int) {
 	blocks := blocksOf(t, tutorial)
-	sh := newTutorialShell(t)
+	sh := newTutorialShell(t, tutorial)
 	ran := 0
 	for _, b := range blocks {
 		kind, mark, _ := strings.Cut(b.info, " ")
@@ -38,13 +51,15 @@ func TestTutorial(t *testing.T) {
 				sh.follow(t, c, mark == "eventually")
 			}
 		case key == "append":
-			sh.append(t, name, b)
+			sh.write(t, name, b, os.O_APPEND)
+		case key == "write":
+			sh.write(t, name, b, os.O_CREATE|os.O_EXCL)
 		case key == "mesh": // plugin_mesh.txtar runs these
 		default:
 			t.Errorf("line %d: a block %q is none that this test knows", b.line, b.info)
 		}
 	}
-	if ran < 10 {
+	if ran < least {
 		t.Errorf("only %d commands were found", ran)
 	}
 }
@@ -57,7 +72,7 @@ func TestTutorialShowsTheMesh(t *testing.T) {
 		t.Fatal(err)
 	}
 	shown := map[string]string{}
-	for _, b := range blocksOf(t, tutorial) {
+	for _, b := range blocksOf(t, pluginTutorial) {
 		if _, name, ok := strings.Cut(b.info, " mesh="); ok {
 			shown[name] = strings.Join(b.lines, "\n") + "\n"
 		}
@@ -163,13 +178,14 @@ func (s step) matches(printed string) bool {
 
 // tutorialShell is the reader's shell, in an empty directory.
 type tutorialShell struct {
+	page      string
 	dir       string
 	in        io.WriteCloser
 	out       *bufio.Reader
 	addresses *strings.Replacer
 }
 
-func newTutorialShell(t *testing.T) *tutorialShell {
+func newTutorialShell(t *testing.T, page string) *tutorialShell {
 	t.Helper()
 	for _, name := range []string{"bash", "make"} {
 		if _, err := exec.LookPath(name); err != nil {
@@ -184,7 +200,7 @@ func newTutorialShell(t *testing.T) *tutorialShell {
 	if err != nil {
 		t.Fatal(err)
 	}
-	s := &tutorialShell{dir: t.TempDir(), addresses: freeAddresses(t, "127.0.0.1:8099", "127.0.0.1:8098")}
+	s := &tutorialShell{page: page, dir: t.TempDir(), addresses: freeAddresses(t, "127.0.0.1:8099", "127.0.0.1:8098")}
 	sh := exec.Command("bash", "--noprofile", "--norc")
 	sh.Dir = s.dir
 	sh.Env = append(os.Environ(), "HOME="+s.dir, "MAKEFLAGS=", "MAKELEVEL=", "PATH="+filepath.Dir(program)+string(os.PathListSeparator)+os.Getenv("PATH"))
@@ -220,7 +236,9 @@ func freeAddresses(t *testing.T, usual ...string) *strings.Replacer {
 		if err != nil {
 			t.Fatal(err)
 		}
-		pairs = append(pairs, address, free)
+		_, usualPort, _ := strings.Cut(address, ":")
+		_, freePort, _ := strings.Cut(free, ":")
+		pairs = append(pairs, address, free, "'port': "+usualPort, "'port': "+freePort) // as programs write them
 	}
 	return strings.NewReplacer(pairs...)
 }
@@ -239,7 +257,7 @@ func (s *tutorialShell) follow(t *testing.T, c step, eventually bool) {
 		if !eventually || time.Now().After(end) {
 			log, _ := os.ReadFile(filepath.Join(s.dir, "gate.log"))
 			t.Fatalf("%s:%d: %s\nis shown to print:\n%s\nand prints:\n%s\nthe gateway's log:\n%s",
-				tutorial, c.line, c.command, strings.Join(c.want, "\n"), printed, log)
+				s.page, c.line, c.command, strings.Join(c.want, "\n"), printed, log)
 		}
 	}
 }
@@ -259,18 +277,91 @@ func (s *tutorialShell) run(t *testing.T, command string) string {
 	return strings.TrimSuffix(printed, string(endOfCommand))
 }
 
-// append adds a block to a file that the text above it names.
-func (s *tutorialShell) append(t *testing.T, name string, b block) {
+// write makes a file of a block, or adds the block to one. The text above it names the file.
+func (s *tutorialShell) write(t *testing.T, name string, b block, how int) {
 	t.Helper()
 	if !strings.Contains(b.above, "`"+name+"`") {
 		t.Errorf("line %d: the text above does not say that this belongs to %s: %q", b.line, name, b.above)
 	}
-	f, err := os.OpenFile(filepath.Join(s.dir, name), os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(s.dir, name), how|os.O_WRONLY, 0o600)
 	if err != nil {
 		t.Fatal(err)
 	}
 	defer f.Close()
-	if _, err := f.WriteString(strings.Join(b.lines, "\n") + "\n"); err != nil {
+	if _, err := f.WriteString(s.addresses.Replace(strings.Join(b.lines, "\n") + "\n")); err != nil {
 		t.Fatal(err)
+	}
+}
+
+// TestTranslations: a page in another language shows the same commands, files and links as the English one, which is followed.
+func TestTranslations(t *testing.T) {
+	t.Parallel()
+	for translated, page := range map[string]string{"../../docs/tutorial.zh.md": "../../docs/tutorial.md", "../../README.zh.md": "../../README.md"} {
+		got, want := blocksOf(t, translated), blocksOf(t, page)
+		if len(got) != len(want) {
+			t.Errorf("%s has %d blocks, and %s has %d", translated, len(got), page, len(want))
+			continue
+		}
+		for i := range want {
+			if got[i].info != want[i].info || commandsIn(got[i]) != commandsIn(want[i]) {
+				t.Errorf("%s:%d: the block is not that of %s:%d", translated, got[i].line, page, want[i].line)
+			}
+		}
+		if a, b := linksOf(t, translated), linksOf(t, page); !slices.Equal(a, b) {
+			t.Errorf("%s links to\n%q, and %s to\n%q", translated, a, page, b)
+		}
+	}
+}
+
+// commandsIn is a block without the comments behind its commands, which are translated.
+func commandsIn(b block) string {
+	var text strings.Builder
+	for _, line := range b.lines {
+		line, _, _ = strings.Cut(line, "  #")
+		text.WriteString(strings.TrimRight(line, " ") + "\n")
+	}
+	return text.String()
+}
+
+var link = regexp.MustCompile(`\]\(([^)]+)\)`)
+
+// linksOf are the targets of a page's links, but for those to its translations.
+func linksOf(t *testing.T, page string) []string {
+	t.Helper()
+	var targets []string
+	for _, line := range lines(t, page) {
+		for _, m := range link.FindAllStringSubmatch(line, -1) {
+			target := strings.Replace(m[1], ".zh.md", ".md", 1)
+			if path.Base(target) != path.Base(strings.Replace(page, ".zh.md", ".md", 1)) {
+				targets = append(targets, target)
+			}
+		}
+	}
+	slices.Sort(targets)
+	return targets
+}
+
+// TestLinks: what pages link to within the repository is there.
+func TestLinks(t *testing.T) {
+	t.Parallel()
+	found := 0
+	for _, pattern := range append([]string{"../../*.md", "../../sdk/*.md", "../../sdk/*/*.md", "../../wasm/*.md"}, documented...) {
+		for _, page := range glob(t, pattern) {
+			for _, line := range lines(t, page) {
+				for _, m := range link.FindAllStringSubmatch(line, -1) {
+					target, _, _ := strings.Cut(m[1], "#")
+					if target == "" || strings.Contains(target, "://") {
+						continue
+					}
+					found++
+					if _, err := os.Stat(filepath.Join(filepath.Dir(page), target)); err != nil {
+						t.Errorf("%s links to %s: %v", page, m[1], err)
+					}
+				}
+			}
+		}
+	}
+	if found == 0 {
+		t.Error("no link was found")
 	}
 }

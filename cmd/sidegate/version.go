@@ -9,24 +9,29 @@ import (
 	"github.com/spf13/cobra"
 )
 
-// version and releaseDate are set by the linker when a release is built. What is built from a checkout names its commit.
+// version, releaseDate and commit are set by the linker when a release is built. What is built from a checkout names its commit.
 var (
 	version     = ""
 	releaseDate = ""
+	commit      = ""
 )
 
 // build says which Sidegate this is.
 type build struct {
 	Version     string `json:"version"`
 	ReleaseDate string `json:"release_date"`
+	Commit      string `json:"commit,omitempty"` // whole; empty where it is not known
 	Go          string `json:"go"`
 	Platform    string `json:"platform"`
 }
 
 func thisBuild() build {
-	b := build{Version: version, ReleaseDate: releaseDate, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
+	b := build{Version: version, ReleaseDate: releaseDate, Commit: commit, Go: runtime.Version(), Platform: runtime.GOOS + "/" + runtime.GOARCH}
 	if info, ok := debug.ReadBuildInfo(); ok {
 		for _, s := range info.Settings {
+			if s.Key == "vcs.revision" && b.Commit == "" {
+				b.Commit = s.Value
+			}
 			switch {
 			case s.Key == "vcs.revision" && b.Version == "":
 				b.Version = "dev-" + s.Value[:min(12, len(s.Value))]

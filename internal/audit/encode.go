@@ -70,6 +70,7 @@ func (l *Leaf) appendOutcome(o *object) {
 	o.stream("stderr", l.Stderr)
 	o.number("duration_us", l.Micros)
 	o.text("reason", l.Reason)
+	o.text("result", l.Result)
 	o.text("delivery", l.Delivery)
 	o.text("receiver", l.Receiver)
 	o.number("attempt", int64(l.Attempt))
@@ -77,6 +78,7 @@ func (l *Leaf) appendOutcome(o *object) {
 	o.members("activated", l.Activated)
 	o.text("version", l.Version)
 	o.number("count", l.Count)
+	o.list("jobs", l.Jobs)
 	o.text("checkpoint", l.Checkpoint)
 }
 

@@ -31,6 +31,10 @@ const (
 	CheckpointMissing Kind = "checkpoint_missing" // a leaf tells of a checkpoint that is not stored
 	CheckpointAlone   Kind = "checkpoint_alone"   // a stored checkpoint has no leaf
 	KeptForeign       Kind = "kept_foreign"       // no kept checkpoint is of this log
+
+	RecordChanged Kind = "record_changed" // what is stored of a job is not what its leaves say
+	RecordMissing Kind = "record_missing" // a job that was admitted is not stored, and was not forgotten
+	RecordUnknown Kind = "record_unknown" // a job is stored that was not admitted, or that was forgotten
 )
 
 // A Finding is one thing that is wrong with a log, and where.
@@ -41,8 +45,10 @@ type Finding struct {
 	// Hash is the index of the stored hash.
 	Hash *int64 `json:"hash,omitempty"`
 	// Checkpoint is the one that tells, or that is wrong.
-	Checkpoint *Told  `json:"checkpoint,omitempty"`
-	Text       string `json:"text"` // for people
+	Checkpoint *Told `json:"checkpoint,omitempty"`
+	// Job is the one of whose record it is.
+	Job  string `json:"job,omitempty"`
+	Text string `json:"text"` // for people
 }
 
 // A Range is of leaves, both ends included.
@@ -66,9 +72,11 @@ type Report struct {
 	Stored Compared `json:"stored"`
 	Kept   Compared `json:"kept"`
 	// Unreadable counts leaves that hold together with the tree, but that this version cannot read.
-	Unreadable int64     `json:"unreadable"`
-	Findings   []Finding `json:"findings"`
-	More       int64     `json:"more"` // findings beyond maxFindings
+	Unreadable int64 `json:"unreadable"`
+	// Jobs counts those whose records were compared.
+	Jobs     int64     `json:"jobs"`
+	Findings []Finding `json:"findings"`
+	More     int64     `json:"more"` // findings beyond maxFindings
 	// Remarks are for people: what is not wrong and should be known.
 	Remarks []string `json:"remarks"`
 }

@@ -43,6 +43,15 @@ func OpenKey(dir, host string) (*Key, error) {
 	return k, err
 }
 
+// ReadKey reads the private key from dir, of a gateway that may run, and makes none. It refuses what OpenKey does; [fs.ErrNotExist] says that there is none.
+func ReadKey(dir string) (*Key, error) {
+	text, err := readOwn(filepath.Join(dir, PrivateFile), 0o077)
+	if err != nil {
+		return nil, err
+	}
+	return parsePrivate(strings.TrimSuffix(text, "\n"))
+}
+
 // ReadKeys reads the public keys in dir. They prove no more than dir does: who can write to it can write others. Keys that were kept elsewhere do.
 func ReadKeys(dir string) (Keys, error) {
 	path := filepath.Join(dir, PublicFile)

@@ -81,6 +81,7 @@ type Leaf struct {
 	Stderr   *Stream `json:"stderr,omitempty"`
 	Micros   int64   `json:"duration_us,omitzero"` // how long it ran
 	Reason   string  `json:"reason,omitempty"`     // why it ended so; why a callback failed
+	Result   string  `json:"result,omitempty"`     // keyed digest of what else is stored of the end
 
 	Delivery   string `json:"delivery,omitempty"` // ID of a callback
 	Receiver   string `json:"receiver,omitempty"` // host and port; paths and queries often hold secrets
@@ -90,6 +91,7 @@ type Leaf struct {
 	Activated  map[string]string `json:"activated,omitempty"` // what came into force: name to digest or revision
 	Version    string            `json:"version,omitempty"`   // of the program that started
 	Count      int64             `json:"count,omitzero"`      // how many
+	Jobs       []string          `json:"jobs,omitempty"`      // that were forgotten
 	Checkpoint string            `json:"checkpoint,omitempty"`
 }
 

@@ -105,7 +105,7 @@ func TestDecodeRefuses(t *testing.T) {
 		{begin + "} ", "not a leaf of the audit: it is not written as Encode writes it"},
 		{begin + "}\n", "not a leaf of the audit: it is not written as Encode writes it"},
 		{begin + "}{}", "not a leaf of the audit: it is not valid JSON at byte 59"},
-		{begin + `,"jobs":"x"}`, "not a leaf of the audit: it has an unknown member"},
+		{begin + `,"jobz":"x"}`, "not a leaf of the audit: it has an unknown member"},
 		{begin + `,"Job":"x"}`, "not a leaf of the audit: it has an unknown member"},
 		{begin + `,"job":"x","job":"x"}`, "not a leaf of the audit: it is not valid JSON at byte 69"},
 		{begin + `,"job":1}`, "not a leaf of the audit: it has a value of the wrong kind at byte 65"},

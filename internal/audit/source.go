@@ -14,6 +14,8 @@ type Source struct {
 	Hashes iter.Seq2[HashRow, error]
 	// Checkpoints are in the order of Size; nil where they are only in leaves.
 	Checkpoints iter.Seq2[Signed, error]
+	// Records is what is stored of jobs beside the log; nil where nothing is, or is not to be compared.
+	Records *Records
 }
 
 // A Row is a leaf as it is stored, and may have been changed.

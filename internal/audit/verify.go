@@ -35,6 +35,11 @@ func Verify(ctx context.Context, log Source, e Expect) (*Report, error) {
 		return nil, err
 	}
 	v.conclude()
+	if v.records != nil {
+		if err := v.records.end(v.report); err != nil {
+			return nil, err
+		}
+	}
 	return v.report, nil
 }
 
@@ -51,6 +56,7 @@ type verification struct {
 	gone        ranges       // leaves that are missing
 	unhashed    ranges       // stored hashes that are missing
 	misplaced   ranges       // rows that have no place
+	records     *comparing   // nil where there are none
 	signing     int64        // the last leaf that holds a checkpoint; -1 when there is none
 }
 
@@ -62,6 +68,9 @@ func (v *verification) prepare() error {
 	}
 	if v.log.Hashes != nil {
 		v.hashes = newHashes(v.log.Hashes)
+	}
+	if v.log.Records != nil {
+		v.records = newComparing(v.ctx, v.log.Records)
 	}
 	return nil
 }
@@ -126,6 +135,9 @@ func (v *verification) take(row Row) error {
 	}
 	whole := len(v.tree.odd) == odd || v.tree.odd[odd].level > 0
 	v.inspect(row, whole)
+	if whole && v.records != nil {
+		return v.records.add(row.Seq, row.Leaf)
+	}
 	return nil
 }
 

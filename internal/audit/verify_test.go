@@ -325,9 +325,9 @@ func TestVerifyStops(t *testing.T) {
 	log := newLog(t, 22, 10)
 	broken := errors.New("broken")
 	for i, s := range []Source{
-		{failing(log.source().Leaves, broken), log.source().Hashes, log.source().Checkpoints},
-		{log.source().Leaves, failing(log.source().Hashes, broken), log.source().Checkpoints},
-		{log.source().Leaves, log.source().Hashes, failing(log.source().Checkpoints, broken)},
+		{Leaves: failing(log.source().Leaves, broken), Hashes: log.source().Hashes, Checkpoints: log.source().Checkpoints},
+		{Leaves: log.source().Leaves, Hashes: failing(log.source().Hashes, broken), Checkpoints: log.source().Checkpoints},
+		{Leaves: log.source().Leaves, Hashes: log.source().Hashes, Checkpoints: failing(log.source().Checkpoints, broken)},
 		{Leaves: failing(log.source().Leaves, broken)},
 	} {
 		if r, err := Verify(t.Context(), s, Expect{Keys: log.key.Known()}); !errors.Is(err, broken) || r != nil {

@@ -1,17 +1,20 @@
 package auth
 
 import (
+	"crypto/ed25519"
 	"errors"
 	"fmt"
 	"maps"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
 // How a Principal was known.
 const (
 	SchemeFunc     = "func"     // by the Func signature
+	SchemeHTTPSig  = "httpsig"  // by an HTTP message signature
 	SchemePeercred = "peercred" // by the kernel, which says whose process connected to a Unix socket
 )
 
@@ -36,21 +39,29 @@ var (
 )
 
 // A Client is somebody who may send requests: signed ones, or unsigned ones on
-// a Unix socket. It has Secrets or UIDs, and not both.
+// a Unix socket. It has Secrets, PublicKeys or UIDs, one of the three.
 type Client struct {
-	Name    string            // unique, not empty
-	Secrets [][]byte          // one, or two during rotation; the raw key bytes
-	UIDs    []uint32          // the users whose processes are this client; no two clients share one
-	Roles   []string          // copied to the Principal
-	Labels  map[string]string // copied to the Principal
+	Name string // unique, not empty
+	// Scheme says what the secrets are for; empty stands for SchemeFunc, and for
+	// SchemePeercred where there are UIDs.
+	Scheme     string
+	Secrets    [][]byte            // one, or two during rotation; the raw key bytes. For SchemeHTTPSig 32 bytes at least
+	PublicKeys []ed25519.PublicKey // of SchemeHTTPSig: one, or two during rotation
+	UIDs       []uint32            // the users whose processes are this client; no two clients share one
+	// Certificates bind a client that signs: its signatures hold only over a
+	// connection that presented one of them. Each is dns:NAME, uri:URI, or sha256:HEX
+	// of the public key. None binds to nothing.
+	Certificates []string
+	Roles        []string          // copied to the Principal
+	Labels       map[string]string // copied to the Principal
 }
 
 // A Principal is who sent a request. It belongs to the caller, who may
 // change it without effect on the Verifier.
 type Principal struct {
 	Client string // the name of the Client
-	Scheme string // SchemeFunc or SchemePeercred
-	// KeyID is what the client was known by: the position of the secret that
+	Scheme string // SchemeFunc, SchemeHTTPSig or SchemePeercred
+	// KeyID is what the client was known by: the position of the secret or key that
 	// signed, "1" or "2", or the user who connected, as in "uid:1000".
 	KeyID  string
 	Roles  []string
@@ -81,15 +92,22 @@ type Config struct {
 	Skew    time.Duration // how far a timestamp may lie from the clock, either way; inclusive
 	Floor   time.Time     // as the journal persisted it; zero when there is none
 	Used    []Nonce       // every nonce that the journal still holds, expired or not
+
+	// Authorities are what the gateway may be called by in a message signature, host or
+	// host:port. None stands for where the connection came to: its address, the name
+	// localhost on loopback, the Names with the port that was called, and on a Unix
+	// socket SocketAuthority, localhost and the Names.
+	Authorities []string
+	Names       []string // of the host; for Authorities that are none
 }
 
 // A Verifier knows clients by their signatures and by the users of their
 // processes, and remembers nonces. It is safe for concurrent
-// use. Clients and skew never change; build a new one to change them, with
-// floor and nonces from the journal.
+// use. The skew never changes; clients do with Replace.
 type Verifier struct {
-	skew    time.Duration
-	clients clients
+	skew        time.Duration
+	authorities authorities
+	clients     atomic.Pointer[clients]
 
 	mu    sync.Mutex // guards what follows: set and floor change together
 	used  map[[16]byte]lifetime
@@ -99,8 +117,8 @@ type Verifier struct {
 // New checks cfg and returns a Verifier. It refuses a configuration without
 // clients, what is wrong with one of them, and a skew that is not positive. A
 // client is wrong without name, or with the name of another; with neither
-// secrets nor uids, or with both; with more than two secrets; with a secret that
-// is empty; with a secret or a uid that is there already, be it in the same
+// secrets, public keys nor uids, or with two of them; with more than two secrets or keys; with a secret that
+// is empty, or too short for its scheme, and with a public key that anybody can sign for; with a secret, a key or a uid that is there already, be it in the same
 // client or in another; and with a uid that nobody has. No error names a secret.
 // New keeps no reference to cfg.
 func New(cfg Config) (*Verifier, error) {
@@ -114,12 +132,18 @@ func New(cfg Config) (*Verifier, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &Verifier{
-		skew:    cfg.Skew,
-		clients: known,
-		used:    make(map[[16]byte]lifetime, len(cfg.Used)),
-		floor:   cfg.Floor,
+	names, err := newAuthorities(cfg.Authorities, cfg.Names)
+	if err != nil {
+		return nil, err
 	}
+	v := &Verifier{
+		authorities: names,
+
+		skew:  cfg.Skew,
+		used:  make(map[[16]byte]lifetime, len(cfg.Used)),
+		floor: cfg.Floor,
+	}
+	v.clients.Store(&known)
 	for _, n := range cfg.Used {
 		v.used[n.Value] = lifetime{signedAt: n.SignedAt, expires: n.Expires}
 	}
@@ -130,6 +154,6 @@ func New(cfg Config) (*Verifier, error) {
 // KeyID. It is for work that a client asked for earlier: its roles may have
 // changed since, and it may be gone.
 func (v *Verifier) Principal(client string) (Principal, bool) {
-	p, ok := v.clients.byName[client]
+	p, ok := v.clients.Load().byName[client]
 	return p.clone(), ok
 }

@@ -5,6 +5,12 @@
 // its time window and remembers nonces; [SignFunc] and [NewNonce] are the
 // client's side.
 //
+// It also speaks HTTP message signatures (RFC 9421): [Verifier.VerifyMessage] and
+// [Signer]. These cover the query and the name of the gateway too, so that the
+// gateway has to know its names ([Config].Authorities). A library makes the signature
+// base and does the cryptography; everything that the RFC leaves to an application,
+// or lets a signer choose, is decided here, and has one spelling.
+//
 // On a Unix socket a client may also be known by its user, of which the kernel
 // says who it is: [ListenPeers], [ConnContext] and [PeerOf] bring the answer from
 // the connection to the handler, and [Verifier.VerifyPeer] finds the client. Who

@@ -15,7 +15,13 @@ type Peer struct {
 	// PID is for logs and messages. It says who that was only as long as the
 	// process lives, and is 0 for one that this pid namespace does not see.
 	PID int
+
+	process *peerProcess // nil where the kernel has not said
 }
+
+// Gone reports whether the process that connected has ended, so that PID may be the number of another by now. Whoever asks something about PID asks for
+// this afterwards: if it is not so then, the answer was about the peer. It is false where nothing but the number is known.
+func (p Peer) Gone() bool { return p.process.gone() }
 
 // ErrNoPeer says that the kernel does not know who is at the other end: the
 // connection did not come over a Unix socket.
@@ -43,7 +49,7 @@ func (e *UnknownPeerError) Error() string {
 //
 // There is no nonce: a connection cannot be repeated by who overhears it.
 func (v *Verifier) VerifyPeer(p Peer) (Principal, error) {
-	client, ok := v.clients.byUser[p.UID]
+	client, ok := v.clients.Load().byUser[p.UID]
 	if !ok || nobody(p.UID) {
 		return Principal{}, &UnknownPeerError{p}
 	}

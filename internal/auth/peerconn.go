@@ -34,6 +34,15 @@ func (l peerListener) Accept() (net.Conn, error) {
 	return peerConn{c, peerAddr(peer)}, nil
 }
 
+// Close implements net.Conn.
+func (c peerConn) Close() error {
+	err := c.Conn.Close()
+	if peer, ok := c.remote.(peerAddr); ok {
+		_ = peer.process.close() // nothing was written
+	}
+	return err
+}
+
 // A peerConn is a connection whose remote address is told by this package.
 type peerConn struct {
 	net.Conn
@@ -52,7 +61,7 @@ func (peerAddr) Network() string { return "unix" }
 
 func (a peerAddr) String() string { return fmt.Sprintf("uid %d, process %d", a.UID, a.PID) }
 
-// askPeer asks the kernel who connected (SO_PEERCRED in unix(7)).
+// askPeer asks the kernel who connected (SO_PEERCRED in unix(7)). What it returns holds a descriptor, which closing the connection closes.
 func askPeer(c net.Conn) (Peer, error) {
 	socket, ok := c.(syscall.Conn)
 	if !ok || c.LocalAddr().Network() != "unix" {
@@ -64,15 +73,18 @@ func askPeer(c net.Conn) (Peer, error) {
 	}
 	var cred *unix.Ucred
 	var asked error
+	var process *peerProcess
 	if err := raw.Control(func(fd uintptr) {
-		cred, asked = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED)
+		if cred, asked = unix.GetsockoptUcred(int(fd), unix.SOL_SOCKET, unix.SO_PEERCRED); asked == nil {
+			process = askProcess(int(fd), int(cred.Pid))
+		}
 	}); err != nil {
 		return Peer{}, err
 	}
 	if asked != nil {
 		return Peer{}, asked
 	}
-	return Peer{UID: cred.Uid, GID: cred.Gid, PID: int(cred.Pid)}, nil
+	return Peer{UID: cred.Uid, GID: cred.Gid, PID: int(cred.Pid), process: process}, nil
 }
 
 type peerKey struct{}

@@ -2,8 +2,11 @@ package auth
 
 import (
 	"bytes"
+	"encoding/base64"
 	"errors"
+	"net"
 	"net/http"
+	"net/netip"
 	"os"
 	"path/filepath"
 	"strconv"
@@ -30,24 +33,35 @@ var expectations = map[string]error{
 
 func TestVectors(t *testing.T) {
 	t.Parallel()
-	files, err := filepath.Glob("testdata/vectors/*.txt")
-	if err != nil || len(files) < 25 {
-		t.Fatalf("found %d vectors, error %v", len(files), err)
-	}
-	for _, file := range files {
-		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
-			t.Parallel()
-			checkVector(t, readVector(t, file))
-		})
+	for scheme, verify := range map[string]struct {
+		files string
+		call  verification
+	}{
+		SchemeFunc:    {"testdata/vectors/*.txt", (*Verifier).Verify},
+		SchemeHTTPSig: {"testdata/httpsig/*.txt", (*Verifier).VerifyMessage},
+	} {
+		files, err := filepath.Glob(verify.files)
+		if err != nil || len(files) < 25 {
+			t.Fatalf("found %d vectors, error %v", len(files), err)
+		}
+		for _, file := range files {
+			t.Run(scheme+"/"+strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+				t.Parallel()
+				checkVector(t, readVector(t, file), scheme, verify.call)
+			})
+		}
 	}
 }
 
-func checkVector(t *testing.T, vec vector) {
+// A verification is the method of a scheme.
+type verification func(v *Verifier, now time.Time, m Message) (Principal, Nonce, error)
+
+func checkVector(t *testing.T, vec vector, scheme string, verify verification) {
 	v, err := New(vec.config)
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, n, err := v.Verify(vec.now, vec.message)
+	p, n, err := verify(v, vec.now, vec.message)
 	if !errors.Is(err, vec.expect) {
 		t.Fatalf("Verify returned error %v, want %v", err, vec.expect)
 	}
@@ -60,7 +74,7 @@ func checkVector(t *testing.T, vec vector) {
 	if got := p.Client + " " + p.KeyID; got != vec.signedBy {
 		t.Errorf("signed by %q, want %q", got, vec.signedBy)
 	}
-	if p.Scheme != SchemeFunc {
+	if p.Scheme != scheme {
 		t.Errorf("scheme is %q", p.Scheme)
 	}
 	if want := n.SignedAt.Add(vec.config.Skew); n.Client != p.Client || !n.Expires.Equal(want) {
@@ -117,6 +131,27 @@ func (vec *vector) set(key, value string) (ok bool) {
 			last := &clients[len(clients)-1]
 			last.Secrets = append(last.Secrets, []byte(value))
 		}
+	case "scheme", "public-key":
+		if ok = len(clients) > 0; ok {
+			last := &clients[len(clients)-1]
+			if key == "scheme" {
+				last.Scheme = value
+				break
+			}
+			public, err := base64.StdEncoding.DecodeString(value)
+			last.PublicKeys, ok = append(last.PublicKeys, public), err == nil
+		}
+	case "authority":
+		vec.config.Authorities = append(vec.config.Authorities, value)
+	case "query":
+		vec.message.Query = value
+	case "host":
+		vec.message.Host = value
+	case "secure":
+		vec.message.Secure, ok = true, value == "yes"
+	case "local":
+		local, err := netip.ParseAddrPort(value)
+		vec.message.Local, ok = net.TCPAddrFromAddrPort(local), err == nil
 	case "now":
 		vec.now, ok = unixTime(value)
 	case "floor":
@@ -142,4 +177,24 @@ func (vec *vector) set(key, value string) (ok bool) {
 func unixTime(s string) (time.Time, bool) {
 	n, err := strconv.ParseInt(s, 10, 64)
 	return time.Unix(n, 0), err == nil
+}
+
+// TestDocumentedSignature: the page for people who write a client shows a vector as it is.
+func TestDocumentedSignature(t *testing.T) {
+	t.Parallel()
+	page, err := os.ReadFile("../../docs/api.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	h := readVector(t, "testdata/httpsig/ok-hmac.txt").message.Header
+	input := h.Get("Signature-Input")
+	_, params, _ := strings.Cut(input, "=")
+	for _, shown := range []string{
+		"\"@query\": ?\n\"content-digest\": " + h.Get("Content-Digest") + "\n\"@signature-params\": " + params + "\n```",
+		"\nContent-Digest: " + h.Get("Content-Digest") + "\nSignature-Input: " + input + "\nSignature: " + h.Get("Signature") + "\n",
+	} {
+		if !strings.Contains(string(page), shown) {
+			t.Errorf("docs/api.md does not show\n%s", shown)
+		}
+	}
 }

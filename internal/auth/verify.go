@@ -21,14 +21,6 @@ const (
 // year 33658 and stay far from the limits of int64 and of time.Time.
 const maxTimestamp = 12
 
-// A Message is what was received, not yet trusted.
-type Message struct {
-	Method string
-	Path   string      // as it was signed: without query
-	Header http.Header // with canonical keys, as net/http makes them
-	Body   []byte      // the raw bytes as received
-}
-
 // credentials are the three headers, well-formed.
 type credentials struct {
 	nonce, timestamp string // as received, because these bytes are signed
@@ -60,7 +52,7 @@ func (v *Verifier) Verify(now time.Time, m Message) (Principal, Nonce, error) {
 		return Principal{}, Nonce{}, ErrSignature
 	}
 	signer, ok := v.signer(m, c)
-	if !ok {
+	if !ok || !v.clients.Load().presented(signer.Client, m.Certificate, now) {
 		return Principal{}, Nonce{}, ErrSignature
 	}
 	n := Nonce{
@@ -78,15 +70,16 @@ func (v *Verifier) Verify(now time.Time, m Message) (Principal, Nonce, error) {
 // signer finds the one whose secret made the signature.
 func (v *Verifier) signer(m Message, c credentials) (Principal, bool) {
 	head := preamble(m.Method, m.Path, c.nonce, c.timestamp)
+	keys := v.clients.Load().keys
 	found := -1
-	for i, k := range v.clients.keys {
+	for i, k := range keys {
 		equal := subtle.ConstantTimeCompare(signature(k.secret, head, m.Body), c.signature[:])
 		found = subtle.ConstantTimeSelect(equal, i, found)
 	}
 	if found < 0 {
 		return Principal{}, false
 	}
-	return v.clients.keys[found].owner.clone(), true
+	return keys[found].owner.clone(), true
 }
 
 // IsSigned reports whether h has any of the headers of the Func scheme. Such a

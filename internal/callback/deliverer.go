@@ -32,7 +32,12 @@ type Config struct {
 	// the attempt has failed. It is called concurrently, within Timeout, and body is closed after it.
 	Transform func(ctx context.Context, d Delivery, body Body) (Message, error)
 
+	// Trace is told that an attempt begins, and says what its traceparent is, "" for none. done is called once it is known what came of the attempt, and with
+	// a zero Settlement where nobody knows. nil traces nothing. It is called concurrently.
+	Trace func(ctx context.Context, d Delivery) (traceparent string, done func(Settlement))
+
 	// Secrets sign every attempt, each for itself: two while a new one takes the place of an old one, none for no signature.
+	// SetSecrets replaces them.
 	Secrets [][]byte
 
 	Timeout  time.Duration // of one attempt, from the transformation to the end of the answer
@@ -52,6 +57,8 @@ type Deliverer struct {
 	cfg    Config
 	client http.Client
 	log    *slog.Logger
+
+	secrets atomic.Pointer[[][]byte] // Config.Secrets, or what came after
 
 	started  atomic.Bool
 	wake     chan struct{} // has one place: waking twice is waking once
@@ -75,11 +82,15 @@ func New(cfg Config) (*Deliverer, error) {
 		wake:   make(chan struct{}, 1),
 		lanes:  newLanes(cfg.Concurrency, cfg.PerDestination),
 	}
+	d.SetSecrets(cfg.Secrets)
 	d.client.Jar = nil
 	d.client.Timeout = 0 // each attempt has a deadline
 	d.client.CheckRedirect = func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse }
 	return d, nil
 }
+
+// SetSecrets has attempts that begin from now on be signed with other secrets, none of which is empty.
+func (d *Deliverer) SetSecrets(secrets [][]byte) { d.secrets.Store(&secrets) }
 
 func withDefaults(cfg Config) (Config, error) {
 	switch {

@@ -103,7 +103,12 @@ func (d *Deliverer) serve(ctx context.Context, l *lane, now time.Time) error {
 // then: while nothing can be committed, nothing more is sent than there are
 // places.
 func (d *Deliverer) attempt(ctx context.Context, p place, delivery Delivery) {
+	traced := func(Settlement) {}
+	if d.cfg.Trace != nil {
+		delivery.Traceparent, traced = d.cfg.Trace(ctx, delivery)
+	}
 	s, contact, made := d.try(ctx, delivery)
+	traced(s)
 	next := clock() // where it is not known what became of it, it is due still
 	if made {
 		d.report(ctx, s)

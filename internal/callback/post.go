@@ -113,10 +113,14 @@ func (d *Deliverer) request(ctx context.Context, delivery Delivery, dest Destina
 		body, size = bytes.NewReader(message.Body), int64(len(message.Body))
 	}
 	header.Set("User-Agent", d.cfg.UserAgent)
+	if delivery.Traceparent != "" {
+		header.Set("Traceparent", delivery.Traceparent)
+		header.Del("Tracestate") // that of another trace
+	}
 	header.Set(HeaderDelivery, delivery.ID)
 	header.Set(HeaderAttempt, strconv.Itoa(delivery.Attempt+1))
-	if len(d.cfg.Secrets) > 0 {
-		if err := sign(header, d.cfg.Secrets, delivery.ID, clock(), body, size); err != nil {
+	if secrets := *d.secrets.Load(); len(secrets) > 0 {
+		if err := sign(header, secrets, delivery.ID, clock(), body, size); err != nil {
 			return nil, "", fmt.Errorf("its body cannot be read: %w", err)
 		}
 	}

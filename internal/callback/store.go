@@ -21,6 +21,9 @@ type Delivery struct {
 	// zero.
 	Earlier int
 	Since   time.Time
+
+	// Traceparent names the attempt to the receiver, in the header of that name; empty for none. It is not of the store: see Config.Trace.
+	Traceparent string
 }
 
 // made returns how many attempts count, and since is when the delivery began to be due.

@@ -21,7 +21,7 @@ import (
 
 func mustNew(t *testing.T, address string) *Client {
 	t.Helper()
-	c, err := New(address, 0)
+	c, err := New(Config{Address: address})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -73,7 +73,7 @@ func TestNewRefuses(t *testing.T) {
 		"unix:":              "unix:" + wantSocket, "unix:s.sock": "unix:s.sock" + wantSocket, "unix:@s": "unix:@s" + wantSocket, "unix:/a\x00b": "unix:/a\x00b" + wantSocket,
 		"unix:/" + strings.Repeat("a", 107): "unix:/" + strings.Repeat("a", 107) + wantSocket,
 	} {
-		if c, err := New(address, 0); c != nil || err == nil || err.Error() != message {
+		if c, err := New(Config{Address: address}); c != nil || err == nil || err.Error() != message {
 			t.Errorf("%q: %v, want %s", address, err, message)
 		}
 	}
@@ -156,7 +156,7 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 		https:                        https + " speaks plain HTTP, and not TLS: write " + plain.URL + ", or configure tls.cert_file and tls.key_file",
 		http1:                        http1 + " speaks TLS: write " + secure.URL,
 		secure.URL: `Get "` + secure.URL + `/x": tls: failed to verify certificate: x509: certificate signed by unknown authority` +
-			"\nif the gateway's certificate is from an authority of your own, name its file in the environment variable SSL_CERT_FILE",
+			"\nif the gateway's certificate is from an authority of your own, name its file with --ca-file, or in the environment variable SSL_CERT_FILE",
 	} {
 		_, _, err := exchange(t.Context(), mustNew(t, address), http.MethodGet, "/x", nil)
 		if err == nil || err.Error() != want {
@@ -205,7 +205,7 @@ func TestTimeout(t *testing.T) {
 	socket := filepath.Join(t.TempDir(), "s.sock")
 	ended := make(chan struct{})
 	serveSocket(t, socket, func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done(); close(ended) })
-	c, err := New("unix:"+socket, 50*time.Millisecond)
+	c, err := New(Config{Address: "unix:" + socket, Timeout: 50 * time.Millisecond})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -229,7 +229,7 @@ func FuzzNew(f *testing.F) {
 		f.Add(seed[0], seed[1])
 	}
 	f.Fuzz(func(t *testing.T, address, path string) {
-		c, err := New(address, 0)
+		c, err := New(Config{Address: address})
 		if err != nil {
 			return
 		}

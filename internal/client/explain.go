@@ -35,7 +35,11 @@ func (c *Client) explain(err error) error {
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return fmt.Errorf("%s speaks plain HTTP, and not TLS: write http://%s, or configure tls.cert_file and tls.key_file", c.address, host)
 	case errors.As(err, &unknown):
-		return fmt.Errorf("%w\nif the gateway's certificate is from an authority of your own, name its file in the environment variable SSL_CERT_FILE", err)
+		return fmt.Errorf("%w\nif the gateway's certificate is from an authority of your own, name its file with --ca-file, or in the environment variable SSL_CERT_FILE", err)
+	case isAlert(err, "certificate required"):
+		return fmt.Errorf("%w\nthe gateway takes connections only from who presents a certificate (tls.client_ca_file): name yours with --cert-file", err)
+	case isAlert(err, "unknown certificate authority"), isAlert(err, "bad certificate"), isAlert(err, "expired certificate"):
+		return fmt.Errorf("%w\nthe gateway does not take the certificate of --cert-file: it must be for clients, valid now, and from an authority in tls.client_ca_file", err)
 	case os.IsTimeout(err) && c.timeout > 0:
 		return &TimeoutError{fmt.Errorf("no reply within %v", c.timeout)}
 	case c.socket == "":
@@ -46,6 +50,11 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%w\nsocket_mode and socket_group in the gateway's configuration say who may connect, and so do the directories that lead to the socket", err)
 	}
 	return fmt.Errorf("%w\n%s", err, startIt)
+}
+
+// isAlert reports whether the other side ended TLS with that alert. Under TLS 1.3 it comes after the handshake, in place of the reply.
+func isAlert(err error, alert string) bool {
+	return strings.Contains(err.Error(), "remote error: tls: "+alert)
 }
 
 // wantsTLS is what a TLS server written in Go answers in plain text to one who does not speak it.

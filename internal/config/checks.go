@@ -50,6 +50,9 @@ func checkWord(s string) error {
 	return nil
 }
 
+// CheckClientName says what is wrong with the name of a client.
+func CheckClientName(s string) error { return checkClientName(s) }
+
 func checkClientName(s string) error {
 	if !clientName.MatchString(s) {
 		return fmt.Errorf("must be 1 to 64 of a-z 0-9 . _ -, not %s", quote(s))
@@ -69,6 +72,44 @@ func checkGroupName(s string) error {
 		return fmt.Errorf("must be the name of a group, not %s", quote(s))
 	}
 	return nil
+}
+
+// checkAuthority takes what a caller may write as Host: a name or an address, and a
+// port where it is not the usual one.
+func checkAuthority(s string) error {
+	host, p, err := net.SplitHostPort(s)
+	if err != nil {
+		host, p = s, ""
+		if inner, ok := strings.CutPrefix(s, "["); ok {
+			host = strings.TrimSuffix(inner, "]")
+		}
+	}
+	if n, err := strconv.Atoi(p); p != "" && (err != nil || !port.MatchString(p) || n < 1 || n > 65535) || strings.HasSuffix(s, ":") {
+		return fmt.Errorf("the port must be a number from 1 to 65535, not %s", quote(p))
+	}
+	if _, err := netip.ParseAddr(host); err != nil && !hostName.MatchString(host) {
+		return fmt.Errorf("must be host or host:port, as callers write it in their URL, not %s", quote(s))
+	}
+	return nil
+}
+
+// certificateKey is the SHA-256 of a public key.
+var certificateKey = regexp.MustCompile(`^[0-9A-Fa-f]{64}$`)
+
+// checkCertificate takes what names the certificate of a caller.
+func checkCertificate(s string) error {
+	kind, what, _ := strings.Cut(s, ":")
+	switch {
+	case kind == "dns" && hostName.MatchString(what):
+		return nil
+	case kind == "sha256" && certificateKey.MatchString(what):
+		return nil
+	case kind == "uri":
+		if u, err := url.Parse(what); err == nil && u.Scheme != "" && u.String() == what {
+			return nil
+		}
+	}
+	return fmt.Errorf("must be dns:NAME, uri:URI or sha256:HEX (64 digits, of the public key), not %s", quote(s))
 }
 
 // checkURL takes what a request can be sent to. A value with a password in it is not

@@ -17,9 +17,12 @@ func (d *decoder) validateClients(c *Config) {
 		case d.broken[key]: // not a mapping at all
 		case client.Scheme == "peercred":
 			d.validatePeer(key, client, c.Listen)
+		case client.Scheme == "httpsig":
+			d.validateSignatory(key, client)
 		default:
 			d.validateSigner(key, client)
 		}
+		d.validateBinding(key, client, c.TLS)
 		d.unique(key+".roles", client.Roles)
 		if client.Name == "" {
 			continue
@@ -41,6 +44,8 @@ func (d *decoder) validateSigner(key string, client Client) {
 	case d.has(key+".scheme") && d.failed(key+".scheme"): // another scheme needs other keys
 	case len(client.UIDs) > 0 && client.Scheme == "func":
 		d.complain(key+".uids", "is for scheme peercred; this client is known by its signature")
+	case len(client.PublicKeys) > 0 && client.Scheme == "func":
+		d.complain(d.given(key, ".public_key_file", ".public_key_files"), "is for scheme httpsig; the func scheme has secrets only")
 	case !one && !list && len(client.UIDs) == 0:
 		d.complain(key+".secret_file", "is required")
 	case list && !d.failed(key+".secret_files") && (len(client.Secrets) < 1 || len(client.Secrets) > 2):
@@ -55,6 +60,9 @@ func (d *decoder) validatePeer(key string, client Client, listen []string) {
 		if d.has(key + name) {
 			d.complain(key+name, "is not for scheme peercred, which has no secret: the kernel says whose process connects")
 		}
+	}
+	if len(client.PublicKeys) > 0 {
+		d.complain(d.given(key, ".public_key_file", ".public_key_files"), "is not for scheme peercred, which has no keys: the kernel says whose process connects")
 	}
 	if len(client.UIDs) == 0 && !d.failed(key+".uids") {
 		d.complain(key+".uids", "is required with scheme peercred: the numbers of the users whose processes are this client, such as [1000]")

@@ -42,11 +42,10 @@ func TestRefusesPeerClients(t *testing.T) {
 		{onSocket("{name: a, scheme: peercred, uids: [0], secret_files: [func.secret]}"), "f:3: clients[0].secret_files: " + noSecret},
 		{onSocket("{name: a, scheme: peercred, uids: [0], secret_files: []}"), "f:3: clients[0].secret_files: " + noSecret},
 		{onSocket("{name: a, scheme: peercred, secret_file: func.secret}"), "f:3: clients[0].secret_file: " + noSecret + "\nf:3: clients[0]." + required},
-		{onSocket("{name: a, scheme: peercred, uids: [0], public_key_file: a.pub}"), "f:3: clients[0].public_key_file: public keys are not supported by this version; use secret_file"},
 		{onSocket("{name: a, scheme: func, secret_file: func.secret, uids: [0]}"), "f:3: clients[0].uids: is for scheme peercred; this client is known by its signature"},
 		{onSocket("{name: a, scheme: func, uids: [0]}"), "f:3: clients[0].uids: is for scheme peercred; this client is known by its signature"},
 		{onSocket("{name: a, uids: [0]}"), "f:3: clients[0].scheme: is required"},
-		{onSocket("{name: a, scheme: peer, uids: [0]}"), `f:3: clients[0].scheme: must be one of func, peercred, not "peer"`},
+		{onSocket("{name: a, scheme: peer, uids: [0]}"), `f:3: clients[0].scheme: must be one of func, httpsig, peercred, not "peer"`},
 
 		{onSocket("{name: a, scheme: peercred, uids: 0}"), "f:3: clients[0].uids: must be a list, not a single value; write [a, b], or each item on its own line after a dash"},
 		{onSocket("{name: a, scheme: peercred, uids: [root]}"), "f:3: clients[0].uids[0]: " + number + `"root"`},

@@ -1,6 +1,7 @@
 package config
 
 import (
+	"crypto/ed25519"
 	"fmt"
 	"io/fs"
 	"slices"
@@ -19,6 +20,9 @@ type Config struct {
 	// say who may connect, not who may call.
 	SocketMode  fs.FileMode // 0600, 0660 or 0666
 	SocketGroup string
+	// Authorities are what callers who make HTTP message signatures may call the
+	// gateway, as host or host:port, and empty for where they are connected to.
+	Authorities []string
 	// AdminListen is where health and metrics are served, in the same form, or
 	// empty for nowhere.
 	AdminListen string
@@ -37,15 +41,20 @@ type Config struct {
 	Callbacks     Callbacks
 	Audit         Audit
 	Retention     Retention
+	Drain         Drain
 	Limits        Limits
 	TLS           TLS
 	Telemetry     Telemetry
 
-	file string
+	file   string
+	read   time.Time // no later than anything of it; zero where there is no file
+	digest string
 	// private are the files that hold secrets.
 	private []string
-	lines   map[string]int
-	reread  func() (*Config, error) // nil where there is no file
+	// public are the files with public keys of clients.
+	public []string
+	lines  map[string]int
+	reread func() (*Config, error) // nil where there is no file
 }
 
 // Host is what policies are told about the machine.
@@ -57,11 +66,15 @@ type Host struct {
 // Client is somebody who may send requests.
 type Client struct {
 	Name    string   // unique, of a-z 0-9 . _ -
-	Scheme  string   // "func" or "peercred"
-	Secrets []Secret // of "func": one, or two during rotation; no two in a configuration are equal
+	Scheme  string   // "func", "httpsig" or "peercred"
+	Secrets []Secret // of "func" and "httpsig": one, or two during rotation; no two in a configuration are equal
 	UIDs    []uint32 // of "peercred": at least one; no two in a configuration are equal
-	Roles   []string
-	Labels  map[string]string
+
+	PublicKeys   []ed25519.PublicKey // of "httpsig", in place of secrets: one, or two during rotation; no two in a configuration are equal
+	Certificates []string            // that a client that signs has to present: dns:NAME, uri:URI or sha256:HEX; none for no such condition
+
+	Roles  []string
+	Labels map[string]string
 }
 
 // Policy says where Rego comes from.
@@ -140,6 +153,12 @@ type Retention struct {
 	Bytes int64         // of stored requests, decisions and outputs; room for the output of one job at least
 }
 
+// Drain says how a gateway stops that is told to.
+type Drain struct {
+	Delay time.Duration // between telling that it is not ready any more and taking no more connections
+	Grace time.Duration // that running commands have to end by themselves
+}
+
 // Limits bounds what callers may send.
 type Limits struct {
 	Body  int64         // bytes of a request's body
@@ -156,17 +175,45 @@ type TLS struct {
 
 // Telemetry says how the gateway reports on itself.
 type Telemetry struct {
-	OTLPEndpoint string // empty in this version
-	LogFormat    string // auto, text or json
-	LogLevel     string // debug, info, warn or error
+	// OTLPEndpoint is the URL of a collector of OpenTelemetry, over http or https, or empty for no traces. [Telemetry.TracesURL] is where spans go.
+	OTLPEndpoint string
+	OTLPHeaders  []Header // sent to it; only over https, or to this machine
+	OTLPCAFile   string   // certificates of those who may have signed the collector's, or empty for the system's; absolute
+	TraceRatio   float64  // of the requests that are traced: above 0, at most 1
+
+	Pprof     bool   // profiles of the gateway itself on the admin listener, which is on this machine then
+	LogFormat string // auto, text, json or journald
+	LogLevel  string // debug, info, warn or error
+}
+
+// Header is one of HTTP, whose value may be a secret.
+type Header struct {
+	Name  string // as HTTP writes it: X-Scope-Orgid
+	Value Secret
 }
 
 // File is the name of the file as it was given to [Load] or [Parse].
 func (c *Config) File() string { return c.file }
 
+// Digest is the SHA-256 of the file's content, as "sha256:" and hexadecimal digits. The files that it names are not in it.
+func (c *Config) Digest() string { return c.digest }
+
+// ReadAt is a time before the file and those that it names were read. What has changed since may not be in the configuration. It is zero for what [Parse] made.
+func (c *Config) ReadAt() time.Time { return c.read }
+
 // PrivateFiles are the absolute paths of the files that the configuration names and that hold secrets: those of clients, plugins and callbacks, and TLS keys.
 // The slice belongs to the caller.
 func (c *Config) PrivateFiles() []string { return slices.Clone(c.private) }
+
+// TrustedFiles are the absolute paths of the files that the configuration names, that hold no secret and say whom to believe: public keys of clients, and the
+// authorities of their certificates. The slice belongs to the caller.
+func (c *Config) TrustedFiles() []string {
+	files := slices.Clone(c.public)
+	if c.TLS.ClientCAFile != "" {
+		files = append(files, c.TLS.ClientCAFile)
+	}
+	return files
+}
 
 // Reread reads the file again as [Load] did, with the same checks. What [Parse] made has no file, and is returned as it
 // is.

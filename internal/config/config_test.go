@@ -51,7 +51,7 @@ func mustParse(t testing.TB, dir, text string) *Config {
 // values strips what depends on the file's text and the machine.
 func values(c *Config) Config {
 	v := *c
-	v.file, v.lines, v.private, v.Host.Name = "", nil, nil, ""
+	v.file, v.digest, v.lines, v.private, v.public, v.Host.Name = "", "", nil, nil, nil, ""
 	return v
 }
 
@@ -106,11 +106,13 @@ func TestEveryKeyIsRead(t *testing.T) {
 	write(t, dir, "redact.wasm", "module", 0o644)
 	write(t, dir, "token", "t\"k\n", 0o640)
 	write(t, dir, "callbacks.secret", "signs callbacks", 0o640)
+	write(t, dir, "otlp.headers", "# of the collector\n\nauthorization: Bearer a\n", 0o640)
 	got := values(mustParse(t, dir, `
 listen: ["[::1]:0", unix:/run/sidegate.sock]
 socket_mode: "0666"
 socket_group: ops
-admin_listen: ""
+authorities: [gate.example, "gate.example:8443"]
+admin_listen: "[::1]:8098"
 state_dir: ./state/
 host: {name: web-1, labels: {zone: "1"}}
 clients:
@@ -146,12 +148,13 @@ plugin_configs: [{plugin: redact, selector: {matchLabels: {host.name: a}}, confi
 callbacks: {allow: [], timeout: 500ms, attempts: 1, max_age: 1s, per_destination: 1, secret_file: callbacks.secret}
 audit: {checkpoint_interval: 1m, checkpoint_leaves: 1, checkpoint_file: kept/checkpoints.txt, checkpoint_url: "https://example.com:8443/a?b=c"}
 retention: {age: 8760h, bytes: 1.5GiB}
+drain: {delay: 5s, grace: 2m}
 limits: {body: 4096, rate: 0.5, burst: 1, skew: 1s}
 tls: {cert_file: cert.pem, key_file: key.pem, client_ca_file: ca.pem}
-telemetry: {log_format: json, log_level: debug}
+telemetry: {otlp_endpoint: "https://collector:4318", otlp_headers_file: otlp.headers, otlp_ca_file: ca.pem, trace_ratio: 0.25, pprof: true, log_format: json, log_level: debug}
 `))
 	want := Config{
-		Listen: []string{"[::1]:0", "unix:/run/sidegate.sock"}, SocketMode: 0o666, SocketGroup: "ops", StateDir: filepath.Join(dir, "state"),
+		Listen: []string{"[::1]:0", "unix:/run/sidegate.sock"}, SocketMode: 0o666, SocketGroup: "ops", Authorities: []string{"gate.example", "gate.example:8443"}, AdminListen: "[::1]:8098", StateDir: filepath.Join(dir, "state"),
 		Host: Host{Labels: map[string]string{"zone": "1"}},
 		Clients: []Client{{
 			Name: "a.b-c_1", Scheme: "func", Secrets: []Secret{NewSecret([]byte("a secret")), NewSecret([]byte("another secret"))},
@@ -192,9 +195,13 @@ telemetry: {log_format: json, log_level: debug}
 		Callbacks: Callbacks{Allow: []string{}, Timeout: 500 * time.Millisecond, Attempts: 1, MaxAge: time.Second, PerDestination: 1, Secret: NewSecret([]byte("signs callbacks"))},
 		Audit:     Audit{CheckpointInterval: time.Minute, CheckpointLeaves: 1, CheckpointFile: filepath.Join(dir, "kept", "checkpoints.txt"), CheckpointURL: "https://example.com:8443/a?b=c"},
 		Retention: Retention{Age: 365 * 24 * time.Hour, Bytes: 3 << 29},
+		Drain:     Drain{Delay: 5 * time.Second, Grace: 2 * time.Minute},
 		Limits:    Limits{Body: 4096, Rate: 0.5, Burst: 1, Skew: time.Second},
 		TLS:       TLS{CertFile: filepath.Join(dir, "cert.pem"), KeyFile: filepath.Join(dir, "key.pem"), ClientCAFile: filepath.Join(dir, "ca.pem")},
-		Telemetry: Telemetry{LogFormat: "json", LogLevel: "debug"},
+		Telemetry: Telemetry{
+			OTLPEndpoint: "https://collector:4318", OTLPHeaders: []Header{{"Authorization", NewSecret([]byte("Bearer a"))}}, OTLPCAFile: filepath.Join(dir, "ca.pem"),
+			TraceRatio: 0.25, Pprof: true, LogFormat: "json", LogLevel: "debug",
+		},
 	}
 	if !reflect.DeepEqual(got, want) {
 		t.Errorf("got\n%+v\nwant\n%+v", got, want)

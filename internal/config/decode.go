@@ -18,9 +18,13 @@ type decoder struct {
 	lines    map[string]int      // of every dotted key in the file
 	objected map[*yaml.Node]bool // nodes that structure reported
 	secrets  map[string]string   // secret -> dotted key that named it
-	broken   map[string]bool     // keys that have a problem
-	around   map[string]bool     // keys that enclose one that has
-	private  []string            // files that others must not read
+
+	publicKeys map[string]string // public key -> dotted key that named it
+
+	broken  map[string]bool // keys that have a problem
+	around  map[string]bool // keys that enclose one that has
+	private []string        // files that others must not read
+	public  []string        // files with public keys
 }
 
 func newDecoder(dir string) *decoder {
@@ -29,8 +33,11 @@ func newDecoder(dir string) *decoder {
 		lines:    map[string]int{},
 		objected: map[*yaml.Node]bool{},
 		secrets:  map[string]string{},
-		broken:   map[string]bool{},
-		around:   map[string]bool{},
+
+		publicKeys: map[string]string{},
+
+		broken: map[string]bool{},
+		around: map[string]bool{},
 	}
 }
 
@@ -128,10 +135,6 @@ func (d *decoder) readField(fields []field, key string, name, child *yaml.Node) 
 	i := slices.IndexFunc(fields, func(f field) bool { return f.name == name.Value })
 	if i < 0 {
 		d.report(name.Line, sub, "unknown key; %s", suggest(name.Value, fields))
-		return
-	}
-	if message := refused(sub, child); message != "" && !d.objected[child] {
-		d.report(child.Line, sub, "%s", message)
 		return
 	}
 	fields[i].value.readNode(d, sub, child)

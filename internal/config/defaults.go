@@ -8,6 +8,7 @@ func Default() Config {
 	return Config{
 		Listen:      []string{"127.0.0.1:8099"},
 		SocketMode:  0o660,
+		Authorities: []string{},
 		AdminListen: "127.0.0.1:8098",
 		StateDir:    "/var/lib/sidegate",
 		Host:        Host{Labels: map[string]string{}},
@@ -51,7 +52,8 @@ func Default() Config {
 		},
 		Audit:     Audit{CheckpointInterval: 10 * time.Second, CheckpointLeaves: 1000},
 		Retention: Retention{Age: 30 * 24 * time.Hour, Bytes: 1 << 30},
+		Drain:     Drain{Grace: 20 * time.Second},
 		Limits:    Limits{Body: 64 << 10, Rate: 200, Burst: 400, Skew: 5 * time.Minute},
-		Telemetry: Telemetry{LogFormat: "auto", LogLevel: "info"},
+		Telemetry: Telemetry{TraceRatio: 1, OTLPHeaders: []Header{}, LogFormat: "auto", LogLevel: "info"},
 	}
 }

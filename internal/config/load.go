@@ -1,12 +1,15 @@
 package config
 
 import (
+	"crypto/sha256"
 	"errors"
+	"fmt"
 	"io"
 	"io/fs"
 	"os"
 	"path/filepath"
 	"slices"
+	"time"
 )
 
 // A Check knows more about values than this package: it reports what is wrong with
@@ -18,6 +21,7 @@ type Check func(c *Config, report func(key string, err error))
 // read to know that it is valid: secrets, and that TLS files exist. Its error is an
 // [*Error] with every problem found, those of the checks among them.
 func Load(path string, checks ...Check) (*Config, error) {
+	began := time.Now()
 	data, mode, err := readFile(path)
 	if err != nil {
 		return nil, &Error{File: path, Problems: []Problem{{Message: "cannot be read: " + plain(err)}}, cause: err}
@@ -29,6 +33,7 @@ func Load(path string, checks ...Check) (*Config, error) {
 	if err != nil {
 		return nil, err
 	}
+	c.read = began
 	c.reread = func() (*Config, error) { return Load(path, checks...) }
 	return c, nil
 }
@@ -76,7 +81,8 @@ func Parse(name, dir string, data []byte, checks ...Check) (*Config, error) {
 		sortProblems(d.problems)
 		return nil, &Error{File: name, Problems: slices.Clip(d.problems)}
 	}
-	c.file, c.lines, c.private = name, d.lines, d.private
+	c.file, c.lines, c.private, c.public = name, d.lines, d.private, d.public
+	c.digest = fmt.Sprintf("sha256:%x", sha256.Sum256(data))
 	return &c, nil
 }
 

@@ -109,6 +109,11 @@ func TestReferenceExamples(t *testing.T) {
 	write(t, dir, "func.next.secret", "the next", 0o600)
 	write(t, dir, "redact.wasm", "module", 0o644)
 	write(t, dir, "callback-token", "token", 0o600)
+	for _, name := range []string{"gate.crt", "callers-ca.crt", "gate.key"} {
+		write(t, dir, name, "", 0o600)
+	}
+	_, public := publicPEM(t, "d")
+	write(t, dir, "deploy.pub", public, 0o644)
 	examples := example.FindAllStringSubmatch(page, -1)
 	if len(examples) < 8 {
 		t.Fatalf("only %d examples were found", len(examples))

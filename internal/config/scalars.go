@@ -223,13 +223,3 @@ func anyMap(dst *map[string]any) value {
 		*dst = content
 	}}
 }
-
-// placeholder is a key of the contract that this version has no use for. Only
-// empty values reach it, the others are refused by notYet.
-func placeholder(kind string, want yaml.Kind) value {
-	return value{kind: kind, read: func(d *decoder, key string, n *yaml.Node) {
-		if n.Kind != want {
-			d.report(n.Line, key, "must be %s, not %s", kind, nodeKind(n))
-		}
-	}}
-}

@@ -1,10 +1,6 @@
 package config
 
-import (
-	"time"
-
-	"go.yaml.in/yaml/v3"
-)
+import "time"
 
 // What the numbers of a configuration may be at most. They catch slips (a unit too
 // many) rather than set policy.
@@ -27,6 +23,7 @@ func schema(c *Config) value {
 		field{name: "listen", value: listOf(&c.Listen, address)},
 		field{name: "socket_mode", value: socketMode(&c.SocketMode)},
 		field{name: "socket_group", value: text(&c.SocketGroup, orEmpty(checkGroupName))},
+		field{name: "authorities", value: listOf(&c.Authorities, authority)},
 		field{name: "admin_listen", value: text(&c.AdminListen, orEmpty(checkAddress))},
 		field{name: "state_dir", value: path(&c.StateDir)},
 		field{name: "host", value: mapping(
@@ -57,6 +54,10 @@ func schema(c *Config) value {
 			field{name: "age", value: duration(&c.Retention.Age, time.Second, years)},
 			field{name: "bytes", value: sizeFrom(&c.Retention.Bytes, minKept, maxKept)},
 		)},
+		field{name: "drain", value: mapping(
+			field{name: "delay", value: duration(&c.Drain.Delay, 0, time.Hour)},
+			field{name: "grace", value: duration(&c.Drain.Grace, 0, 24*time.Hour)},
+		)},
 		field{name: "limits", value: mapping(
 			field{name: "body", value: size(&c.Limits.Body, maxBody)},
 			field{name: "rate", value: positive(&c.Limits.Rate, maxRequests)},
@@ -69,8 +70,12 @@ func schema(c *Config) value {
 			field{name: "client_ca_file", value: file(&c.TLS.ClientCAFile, publicFile)},
 		)},
 		field{name: "telemetry", value: mapping(
-			field{name: "otlp_endpoint", value: text(&c.Telemetry.OTLPEndpoint)},
-			field{name: "log_format", value: choice(&c.Telemetry.LogFormat, "auto", "text", "json")},
+			field{name: "otlp_endpoint", value: text(&c.Telemetry.OTLPEndpoint, orEmpty(checkURL))},
+			field{name: "otlp_headers_file", value: headersFile(&c.Telemetry.OTLPHeaders)},
+			field{name: "otlp_ca_file", value: file(&c.Telemetry.OTLPCAFile, publicFile)},
+			field{name: "trace_ratio", value: positive(&c.Telemetry.TraceRatio, 1)},
+			field{name: "pprof", value: boolean(&c.Telemetry.Pprof)},
+			field{name: "log_format", value: choice(&c.Telemetry.LogFormat, "auto", "text", "json", "journald")},
 			field{name: "log_level", value: choice(&c.Telemetry.LogLevel, "debug", "info", "warn", "error")},
 		)},
 	)
@@ -80,10 +85,12 @@ func client(c *Client) value {
 	c.Secrets, c.UIDs, c.Roles, c.Labels = []Secret{}, []uint32{}, []string{}, map[string]string{}
 	return mapping(
 		field{name: "name", value: text(&c.Name, checkClientName), required: true},
-		field{name: "scheme", value: choice(&c.Scheme, "func", "peercred"), required: true},
+		field{name: "scheme", value: choice(&c.Scheme, "func", "httpsig", "peercred"), required: true},
 		field{name: "secret_file", value: secret(&c.Secrets)},
 		field{name: "secret_files", value: listOf(&c.Secrets, secretItem)},
-		field{name: "public_key_file", value: placeholder("a string", yaml.ScalarNode)},
+		field{name: "public_key_file", value: optionalPublicKey(&c.PublicKeys)},
+		field{name: "public_key_files", value: listOf(&c.PublicKeys, publicKeyItem)},
+		field{name: "certificates", value: listOf(&c.Certificates, certificate)},
 		field{name: "uids", value: listOf(&c.UIDs, uid)},
 		field{name: "roles", value: listOf(&c.Roles, word)},
 		field{name: "labels", value: stringMap(&c.Labels)},
@@ -125,6 +132,9 @@ func executor(e *Executor) value {
 	)
 }
 
-func address(s *string) value  { return text(s, checkAddress) }
-func nonEmpty(s *string) value { return text(s, checkNotEmpty) }
-func word(s *string) value     { return text(s, checkWord) }
+func address(s *string) value { return text(s, checkAddress) }
+
+func authority(s *string) value   { return text(s, checkAuthority) }
+func certificate(s *string) value { return text(s, checkCertificate) }
+func nonEmpty(s *string) value    { return text(s, checkNotEmpty) }
+func word(s *string) value        { return text(s, checkWord) }

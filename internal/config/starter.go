@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strings"
 	"text/template"
+	"time"
 )
 
 // StarterOptions are the values of a starter configuration. A zero field stands for
@@ -25,6 +26,24 @@ type StarterOptions struct {
 	CallbackAllow []string // http://172.17.0.1:8088/*, DataFlux Func seen from Docker's bridge
 	Profile       string   // confined
 	BestEffort    bool     // false
+
+	User string // whom commands run as, if the gateway may switch; empty for the gateway's own user
+	// ObserveUntil makes the gateway run what the policy denies, marked, until then, as freely as the kernel's sandbox lets
+	// it; zero enforces the policy.
+	ObserveUntil time.Time
+}
+
+// Installed returns the options of a gateway that serves a whole host, as packages and
+// the installer set it up: commands run as a user of their own, and root looks after
+// it over a Unix socket.
+func Installed() StarterOptions {
+	return StarterOptions{
+		Listen:       append(Default().Listen, "unix:/run/sidegate/sidegate.sock"),
+		AdminListen:  Default().AdminListen,
+		StateDir:     Default().StateDir,
+		OperatorUIDs: []uint32{0},
+		User:         "sidegate-run",
+	}
 }
 
 //go:embed starter.yaml.tmpl
@@ -81,6 +100,9 @@ func starterProfiles(profile string) []string {
 // starterValue writes v as JSON on one line, with a space after each comma of a
 // list as people write YAML.
 func starterValue(v any) (string, error) {
+	if moment, ok := v.(time.Time); ok {
+		v = moment.UTC().Truncate(time.Second).Format(time.RFC3339)
+	}
 	if list, ok := v.([]uint32); ok {
 		return strings.ReplaceAll(fmt.Sprint(list), " ", ", "), nil // [0 1000] is [0, 1000]
 	}

@@ -7,6 +7,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 )
 
 func TestStarterIsAccepted(t *testing.T) {
@@ -62,6 +63,19 @@ func TestStarterForOperators(t *testing.T) {
 	_, err := Parse("f", dir, Starter(StarterOptions{OperatorUIDs: []uint32{0}}))
 	if err == nil || !strings.Contains(err.Error(), "clients[1].scheme: peercred is for callers on a Unix socket, and listen names none") {
 		t.Errorf("without a socket: %v", err)
+	}
+}
+
+// TestStarterForMigration: what the policy denies runs until a given moment, and commands have a user of their own.
+func TestStarterForMigration(t *testing.T) {
+	t.Parallel()
+	until := time.Date(2030, 1, 31, 13, 0, 0, 5, time.FixedZone("", 3600))
+	c := mustParse(t, newDir(t), string(Starter(StarterOptions{User: "dffs", ObserveUntil: until})))
+	if want := time.Date(2030, 1, 31, 12, 0, 0, 0, time.UTC); c.Policy.Mode != "observe" || !c.Policy.ObserveUntil.Equal(want) || len(c.Policy.ObserveObligations) == 0 {
+		t.Errorf("Policy = %+v, want it to observe until %v", c.Policy, want)
+	}
+	if c.Executor.User != "dffs" {
+		t.Errorf("User = %q", c.Executor.User)
 	}
 }
 

@@ -15,6 +15,7 @@ func (d *decoder) validate(c *Config) {
 	d.validateExecutor(&c.Executor)
 	d.validateKept(c)
 	d.validateTLS(&c.TLS)
+	d.validateTelemetry(c)
 	if bundles, _ := c.Policy.OPA["bundles"].(map[string]any); len(c.Policy.Paths) == 0 && len(bundles) == 0 && !d.failed("policy.paths") && !d.failed("policy.opa") {
 		d.complain("policy.paths", "must name at least one directory or bundle file, unless policy.opa has bundles")
 	}

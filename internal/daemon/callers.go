@@ -2,6 +2,8 @@ package daemon
 
 import (
 	"fmt"
+	"net"
+	"net/netip"
 	"os"
 	"os/user"
 	"strconv"
@@ -15,12 +17,31 @@ import (
 func clientsOf(c *config.Config) []auth.Client {
 	clients := make([]auth.Client, len(c.Clients))
 	for i, client := range c.Clients {
-		clients[i] = auth.Client{Name: client.Name, UIDs: client.UIDs, Roles: client.Roles, Labels: client.Labels}
+		clients[i] = auth.Client{
+			Name: client.Name, Scheme: client.Scheme, UIDs: client.UIDs, PublicKeys: client.PublicKeys, Certificates: client.Certificates,
+			Roles: client.Roles, Labels: client.Labels,
+		}
 		for _, secret := range client.Secrets {
 			clients[i].Secrets = append(clients[i].Secrets, secret.Bytes())
 		}
 	}
 	return clients
+}
+
+// namesOf are the names of this host that callers may call it by: that of the configuration, the operating system's, and those that it listens on.
+func namesOf(c *config.Config) []string {
+	names := []string{c.Host.Name}
+	if name, err := os.Hostname(); err == nil {
+		names = append(names, name)
+	}
+	for _, address := range c.Listen {
+		if host, _, err := net.SplitHostPort(address); err == nil && !onSocket(address) {
+			if _, err := netip.ParseAddr(host); err != nil {
+				names = append(names, host)
+			}
+		}
+	}
+	return names
 }
 
 // checkCallers reports what keeps callers from a Unix socket, and who would get there that is not meant: a command is a process

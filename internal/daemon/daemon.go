@@ -7,13 +7,11 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"time"
 
 	"golang.org/x/net/netutil"
-	"golang.org/x/sys/unix"
 
 	"github.com/sidegate/sidegate/gateway"
 	"github.com/sidegate/sidegate/internal/audit"
@@ -23,6 +21,8 @@ import (
 	"github.com/sidegate/sidegate/internal/egress"
 	"github.com/sidegate/sidegate/internal/journal"
 	"github.com/sidegate/sidegate/internal/metrics"
+	"github.com/sidegate/sidegate/internal/systemd"
+	"github.com/sidegate/sidegate/internal/tracing"
 	"github.com/sidegate/sidegate/policy"
 	"github.com/sidegate/sidegate/wasm"
 )
@@ -44,6 +44,7 @@ type Daemon struct {
 	delivery     *callback.Deliverer
 	auditKey     *audit.Key
 	metrics      *metrics.Metrics
+	tracer       *tracing.Tracer // nil traces nothing
 	watched      watched
 	maker        *audit.Maker
 	signing      atomic.Pointer[audit.Maker] // maker, once it is there: the journal asks for it from the start
@@ -55,28 +56,43 @@ type Daemon struct {
 	reloadFailed bool           // the newest reload did
 	retryEvery   time.Duration  // the constant of that name, but in tests
 
-	most      int // connections of each listener
-	servers   []*http.Server
-	listeners []net.Listener // one per server
-	closers   []func() error // in the order of opening
+	securing  securing
+	most      int                     // connections of each listener
+	inherited map[string]net.Listener // by address of the configuration, until they are taken
+	doors     []*door                 // what is listened on, that of the admin last
+	closers   []func() error          // in the order of opening
+
+	supervisor *systemd.Supervisor // nil where there is none
+	hurry      chan struct{}       // closed when the end must not wait any more
+	hurryOnce  sync.Once
 }
 
 // New builds every part, brings the journal of an earlier process in order, and opens the listeners. The daemon keeps
 // what it opened until Serve returns. On an error everything is closed again; [ErrStopped] says that it was ctx that ended.
-func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger) (_ *Daemon, err error) {
+func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger, options ...Option) (_ *Daemon, err error) {
 	if err := startProblems(c); err != nil {
 		return nil, err
 	}
-	d := &Daemon{log: log, config: c, retryEvery: retryEvery, most: 2*(c.Executor.Concurrency+c.Executor.Queue) + spareConnections}
+	_ = spareHeap() // which keeps it
+	d := &Daemon{log: log, config: c, retryEvery: retryEvery, most: 2*(c.Executor.Concurrency+c.Executor.Queue) + spareConnections, hurry: make(chan struct{})}
 	defer func() {
 		if err != nil {
 			err = startError(ctx, err, d.abandon())
 		}
 	}()
+	for _, option := range options {
+		if err := option(d); err != nil {
+			return nil, err
+		}
+	}
 	if err := d.openJournal(ctx, c); err != nil {
 		return nil, err
 	}
 	if d.metrics, err = d.newMetrics(c, build, log); err != nil {
+		return nil, err
+	}
+	d.metrics.ConfigurationRead()
+	if err := d.openTracing(c, build); err != nil {
 		return nil, err
 	}
 	if err := d.openAudit(c); err != nil {
@@ -100,11 +116,15 @@ func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger) (
 	}
 	parts.Version, parts.ReleaseDate = build.Version, build.ReleaseDate
 	parts.Metrics, d.watched = counting(d.metrics), watched{parts.Queue, parts.Runner}
+	parts.Tracer, parts.Watch, parts.Profiles = d.tracer, d.watch, c.Telemetry.Pprof
 	if d.gateway, err = gateway.New(parts); err != nil {
 		return nil, err
 	}
 	for _, note := range CommandNotes(c, parts.Runner.Report()) {
 		d.log.Warn(note)
+	}
+	if err := d.proven(c); err != nil {
+		return nil, err
 	}
 	// First the addresses, then the jobs of an earlier process: what cannot listen must not start commands either.
 	if err := d.listen(ctx, c); err != nil {
@@ -156,25 +176,10 @@ func (d *Daemon) openJournal(ctx context.Context, c *config.Config) error {
 	for i, n := range used {
 		nonces[i] = auth.Nonce(n)
 	}
-	d.verifier, err = auth.New(auth.Config{Clients: clientsOf(c), Skew: c.Limits.Skew, Floor: floor, Used: nonces})
+	d.verifier, err = auth.New(auth.Config{
+		Clients: clientsOf(c), Skew: c.Limits.Skew, Floor: floor, Used: nonces, Authorities: c.Authorities, Names: namesOf(c),
+	})
 	return err
-}
-
-// lowWater is the room on disk below which no new work is taken: enough for every running job to record its end, with as
-// much output as is kept, once in the journal and once as a callback; but no more than an eighth of a small disk.
-func lowWater(c *config.Config) int64 {
-	const streams, copies = 2, 2
-	room := journal.DefaultLowWater + int64(c.Executor.Concurrency)*c.Executor.MaxOutput*streams*copies
-	for dir := c.StateDir; ; dir = filepath.Dir(dir) {
-		var fs unix.Statfs_t
-		err := unix.Statfs(dir, &fs)
-		if err == nil {
-			return min(room, int64(fs.Blocks)*fs.Bsize/8)
-		}
-		if dir == filepath.Dir(dir) {
-			return room
-		}
-	}
 }
 
 func (d *Daemon) startPolicy(ctx context.Context, c *config.Config) error {
@@ -205,39 +210,41 @@ func (d *Daemon) startPolicy(ctx context.Context, c *config.Config) error {
 
 // listen opens the listeners of callers and of health checks. TLS is for those that are on a network.
 func (d *Daemon) listen(ctx context.Context, c *config.Config) error {
-	secure, err := tlsConfig(c.TLS)
+	secure, err := readSecure(c.TLS)
 	if err != nil {
 		return err
 	}
+	d.securing.now.Store(secure)
 	for _, address := range c.Listen {
-		server := newServer(d.gateway.Handler(), d.log)
+		server := newServer(d.securing.guard(d.gateway.Handler()), d.log)
 		if !onSocket(address) {
-			server.TLSConfig = secure
+			server.TLSConfig = d.securing.config()
 		}
-		if err := d.open(ctx, c, address, server); err != nil {
+		server.ConnContext = d.securing.connContext(server.ConnContext)
+		if err := d.open(ctx, c, address, server, false); err != nil {
 			return err
 		}
 	}
 	if c.AdminListen != "" {
-		return d.open(ctx, c, c.AdminListen, newServer(d.gateway.AdminHandler(), d.log))
+		return d.open(ctx, c, c.AdminListen, newServer(d.gateway.AdminHandler(), d.log), true)
 	}
 	return nil
 }
 
-func (d *Daemon) open(ctx context.Context, c *config.Config, address string, server *http.Server) error {
-	l, err := listen(ctx, c, address)
+func (d *Daemon) open(ctx context.Context, c *config.Config, address string, server *http.Server, admin bool) error {
+	l, err := d.listenAt(ctx, c, address)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
-	d.listeners, d.servers = append(d.listeners, netutil.LimitListener(l, d.most)), append(d.servers, server)
+	d.doors = append(d.doors, newDoor(netutil.LimitListener(l, d.most), server, admin))
 	return nil
 }
 
 // addresses lists where this gateway itself listens: no callback may go there.
 func (d *Daemon) addresses() []net.Addr {
-	list := make([]net.Addr, len(d.listeners))
-	for i, l := range d.listeners {
-		list[i] = l.Addr()
+	list := make([]net.Addr, len(d.doors))
+	for i, at := range d.doors {
+		list[i] = at.Addr()
 	}
 	return list
 }
@@ -245,8 +252,11 @@ func (d *Daemon) addresses() []net.Addr {
 // close closes everything that New opened, in reverse order.
 func (d *Daemon) close() error {
 	var errs []error
-	for _, l := range d.listeners {
-		if err := l.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
+	for _, l := range d.inherited { // those that were not taken
+		errs = append(errs, l.Close())
+	}
+	for _, at := range d.doors {
+		if err := at.Close(); err != nil && !errors.Is(err, net.ErrClosed) {
 			errs = append(errs, err)
 		}
 	}

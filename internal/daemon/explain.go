@@ -90,7 +90,10 @@ func NewExplainer(ctx context.Context, c *config.Config, from PolicySources) (*E
 }
 
 func (e *Explainer) load(ctx context.Context, c *config.Config, from PolicySources) (err error) {
-	settings := policy.Config{Paths: c.Policy.Paths, AllowBuiltins: c.Policy.AllowBuiltins, Logger: slog.New(slog.DiscardHandler)}
+	settings := policy.Config{
+		Paths: c.Policy.Paths, AllowBuiltins: c.Policy.AllowBuiltins, Logger: slog.New(slog.DiscardHandler),
+		CacheBytes: -1, // what is shown, and measured, is the policy
+	}
 	if from.Paths != nil {
 		settings.Paths = from.Paths
 	}

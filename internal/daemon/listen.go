@@ -2,13 +2,10 @@ package daemon
 
 import (
 	"context"
-	"crypto/tls"
-	"crypto/x509"
 	"errors"
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
 	"strings"
 	"syscall"
 
@@ -17,8 +14,16 @@ import (
 	"github.com/sidegate/sidegate/internal/config"
 )
 
-// listen opens one address of the configuration, host:port or unix:/path. Connections on a Unix socket know their peers.
-func listen(ctx context.Context, c *config.Config, address string) (net.Listener, error) {
+// listen opens one address of the configuration, host:port or unix:/path, or takes the socket that was passed for it. Connections on a Unix socket know their
+// peers.
+func (d *Daemon) listenAt(ctx context.Context, c *config.Config, address string) (net.Listener, error) {
+	if l := d.inherited[address]; l != nil {
+		delete(d.inherited, address)
+		if onSocket(address) {
+			return auth.ListenPeers(gateway.Watchable(l)), nil
+		}
+		return gateway.Watchable(l), nil
+	}
 	if path, ok := strings.CutPrefix(address, "unix:"); ok {
 		l, err := listenSocket(ctx, path, c.SocketMode, c.SocketGroup)
 		if err != nil {
@@ -46,27 +51,4 @@ func family(address string) string {
 		return "tcp6"
 	}
 	return "tcp"
-}
-
-// tlsConfig returns nil when TLS is not configured.
-func tlsConfig(c config.TLS) (*tls.Config, error) {
-	if c.CertFile == "" {
-		return nil, nil
-	}
-	pair, err := tls.LoadX509KeyPair(c.CertFile, c.KeyFile)
-	if err != nil {
-		return nil, fmt.Errorf("tls: %w", err)
-	}
-	t := &tls.Config{MinVersion: tls.VersionTLS12, Certificates: []tls.Certificate{pair}}
-	if c.ClientCAFile != "" {
-		pem, err := os.ReadFile(c.ClientCAFile)
-		if err != nil {
-			return nil, fmt.Errorf("tls.client_ca_file: %w", err)
-		}
-		t.ClientCAs, t.ClientAuth = x509.NewCertPool(), tls.RequireAndVerifyClientCert
-		if !t.ClientCAs.AppendCertsFromPEM(pem) {
-			return nil, fmt.Errorf("tls.client_ca_file: %s holds no certificate", c.ClientCAFile)
-		}
-	}
-	return t, nil
 }

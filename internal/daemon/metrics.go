@@ -44,6 +44,9 @@ func (d *Daemon) newMetrics(c *config.Config, build Build, log *slog.Logger) (*m
 		Policy:    func() metrics.Policy { return policyFigures(d.policy.Status()) },
 		Plugins:   d.pluginFigures,
 		Sandbox:   d.sandboxFigures,
+		Traces:    d.traceFigures,
+
+		CertificateEnd: d.certificateEnd,
 	})
 }
 
@@ -93,6 +96,7 @@ func (d *Daemon) auditFigures() metrics.Audit {
 func policyFigures(s policy.Status) metrics.Policy {
 	f := metrics.Policy{
 		Loaded: s.Ready, ActivatedAt: s.ActivatedAt, LoadFailed: s.LastError != nil, Warnings: len(s.Warnings),
+		CacheHits: s.Cache.Hits, CacheMisses: s.Cache.Misses, CacheBypassed: s.Cache.Bypassed, CacheBytes: s.Cache.Bytes, Cacheable: s.Ready && s.Cache.Why == "",
 		LogWaiting: s.DecisionLogs.Waiting, LogDroppedFull: s.DecisionLogs.DroppedFull, LogDroppedRate: s.DecisionLogs.DroppedRate, LogFailed: s.DecisionLogs.Failed,
 		ChunksSent: s.DecisionLogs.ChunksSent, ChunksNotSent: s.DecisionLogs.ChunksNotSent,
 	}

@@ -3,11 +3,15 @@ package daemon
 import (
 	"fmt"
 	"maps"
+	"net/url"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/dustin/go-humanize"
+	"golang.org/x/sys/unix"
 
 	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/internal/config"
@@ -45,10 +49,31 @@ func Notes(c *config.Config, now time.Time) []string {
 	if names := c.Policy.AllowRollback; len(names) > 0 {
 		note("policy.allow_rollback", "%s may go back to an older revision; take the name out once that is done", strings.Join(names, ", "))
 	}
+	if free, low := freeBytes(c.StateDir), lowWater(c); free >= 0 && free < low {
+		note("state_dir", "%s are free on its disk, and new work needs %s: make room, or calls are answered 507", humanize.IBytes(uint64(free)), humanize.IBytes(uint64(low)))
+	}
+	if c.Telemetry.Pprof {
+		note("telemetry.pprof", "profiles of the gateway are served to whoever reaches admin_listen; set it to false once they are taken")
+	}
+	if u, err := url.Parse(c.Telemetry.OTLPEndpoint); err == nil && u.Scheme == "http" && !config.OnThisMachine(u.Hostname()) {
+		note("telemetry.otlp_endpoint", "traces go over the network unencrypted: they tell which client called when, and what became of it; use https")
+	}
+	if end := certificateEndOf(c.TLS); !end.IsZero() && end.Sub(now) < certificateWarning {
+		note("tls.cert_file", "the certificate is valid until %s; renew it, and reload", end.UTC().Format(time.RFC3339))
+	}
 	for _, warning := range pluginSet(c).Warnings(callersOf(c)) {
 		note(warning.Key, "%s", warning.Message)
 	}
 	return notes
+}
+
+// freeBytes is the room on the disk of a directory that is there; -1 where there is none.
+func freeBytes(dir string) int64 {
+	var fs unix.Statfs_t
+	if unix.Statfs(dir, &fs) != nil {
+		return -1
+	}
+	return int64(fs.Bavail) * fs.Bsize
 }
 
 // CommandNotes says which clients the gateway's own commands could call as, where no control groups tell them from other processes of their user.

@@ -63,14 +63,7 @@ func newRunner(c *config.Config, log *slog.Logger) (*executor.Runner, error) {
 
 // runnerConfig is what the configuration says of running commands. What the gateway lives on is kept from every command, whatever a policy grants.
 func runnerConfig(c *config.Config) executor.Config {
-	own := append(c.PrivateFiles(), c.StateDir)
-	if c.Audit.CheckpointFile != "" {
-		own = append(own, c.Audit.CheckpointFile)
-	}
-	if file, err := filepath.Abs(c.File()); err == nil {
-		own = append(own, file)
-	}
-	return executor.Config{User: c.Executor.User, Protected: own, Concurrency: c.Executor.Concurrency}
+	return executor.Config{User: c.Executor.User, Protected: ownFiles(c), Concurrency: c.Executor.Concurrency, Reserve: outputReserve(c)}
 }
 
 // startCallbacks builds the delivery of callbacks: out of the journal, through the dial guard.
@@ -84,7 +77,7 @@ func (d *Daemon) startCallbacks(c *config.Config, parts *gateway.Config) error {
 		return err
 	}
 	d.delivery, err = callback.New(callback.Config{
-		Store: outbox{d.journal}, Client: guard.Client(c.Callbacks.Timeout), Allowed: allowed.Allows, Transform: d.transformCallback,
+		Store: outbox{d.journal}, Client: guard.Client(c.Callbacks.Timeout), Allowed: allowed.Allows, Transform: d.transformCallback, Trace: d.tracedCallbacks(),
 		Timeout: c.Callbacks.Timeout, Attempts: c.Callbacks.Attempts, MaxAge: c.Callbacks.MaxAge,
 		PerDestination: c.Callbacks.PerDestination, Secrets: signedWith(c.Callbacks.Secret), Logger: d.log,
 	})

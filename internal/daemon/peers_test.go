@@ -153,13 +153,13 @@ func TestPeersOfTheSocket(t *testing.T) {
 		{"the operator", os.Geteuid(), nil, http.StatusOK, problem{}},
 		{"a client who is no operator", 1234, nil, http.StatusForbidden, problem{"denied", "this is for clients with the role operator; other has not got it"}},
 		{"nobody", 4321, nil, http.StatusUnauthorized, problem{"unknown_peer",
-			"the kernel says that user 4321 is calling, and no client has that user: add 4321 to the uids of a client with scheme peercred in the gateway's configuration, and restart it"}},
+			"the kernel says that user 4321 is calling, and no client has that user: add 4321 to the uids of a client with scheme peercred in the gateway's configuration"}},
 		{"a user who may be anybody", 65534, nil, http.StatusUnauthorized, problem{"unknown_peer",
 			"the kernel says that user 65534 is calling, which stands for every user who has no number where the gateway runs: call as a user whom its user namespace has"}},
 		{"the operator, signed", os.Geteuid(), signature, http.StatusUnauthorized, problem{"invalid_signature",
 			"a Func signature is not for this route: call it on a Unix socket of the gateway, without the X-Auth headers"}},
 		{"over TCP", -1, nil, http.StatusUnauthorized, problem{"missing_signature",
-			"this version has no signature for this route: call it on a Unix socket of the gateway (unix: in listen), as a user that a client with scheme peercred lists"}},
+			"the request is not signed: this route takes the HTTP message signature of a client with scheme httpsig; or call it on a Unix socket of the gateway (unix: in listen), as a user that a client with scheme peercred lists"}},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			client, at := http.DefaultClient, url

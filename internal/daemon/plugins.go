@@ -13,6 +13,7 @@ import (
 	"github.com/sidegate/sidegate/internal/callback"
 	"github.com/sidegate/sidegate/internal/config"
 	"github.com/sidegate/sidegate/internal/egress"
+	"github.com/sidegate/sidegate/internal/metrics"
 	"github.com/sidegate/sidegate/wasm"
 )
 
@@ -23,7 +24,7 @@ func (d *Daemon) startPlugins(ctx context.Context, c *config.Config, parts *gate
 	if err != nil {
 		return err
 	}
-	if d.plugins, err = newPluginHost(c, guard, d.log); err != nil {
+	if d.plugins, err = newPluginHost(c, guard, d.metrics, d.log); err != nil {
 		return err
 	}
 	d.closers = append(d.closers, func() error {
@@ -45,12 +46,13 @@ func (d *Daemon) startPlugins(ctx context.Context, c *config.Config, parts *gate
 const pluginFarewell = 5 * time.Second
 
 // newPluginHost builds the host of plugins. What they fetch goes through the dial guard, as callbacks do.
-func newPluginHost(c *config.Config, guard *egress.Guard, log *slog.Logger) (*wasm.Host, error) {
+func newPluginHost(c *config.Config, guard *egress.Guard, m *metrics.Metrics, log *slog.Logger) (*wasm.Host, error) {
 	client := guard.Client(0)
 	return wasm.New(wasm.Config{
 		CacheDir: filepath.Join(c.StateDir, "wasm-cache"),
 		Fetch:    func(r *http.Request) (*http.Response, error) { return client.Do(r) },
 		Allows:   destinations,
+		Called:   func(plugin string, phase wasm.Phase, took time.Duration) { m.PluginCalled(plugin, string(phase), took) },
 		Log:      log,
 	})
 }

@@ -2,9 +2,11 @@ package daemon
 
 import (
 	"os"
+	"path/filepath"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sidegate/sidegate/internal/config"
 	"github.com/sidegate/sidegate/wasm"
 )
 
@@ -13,4 +15,21 @@ import (
 func Protect() error {
 	wasm.KeepPageTable() // which a protected process could not open any more
 	return os.NewSyscallError("prctl PR_SET_DUMPABLE", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
+}
+
+// ownFiles are what the gateway lives on: its state, its configuration, secrets, the keys of callers, and also the policies and modules, which decide what else may run. No
+// command may read or write them, whatever a policy grants.
+func ownFiles(c *config.Config) []string {
+	own := append(append(c.PrivateFiles(), c.TrustedFiles()...), c.StateDir)
+	if c.Audit.CheckpointFile != "" {
+		own = append(own, c.Audit.CheckpointFile)
+	}
+	if file, err := filepath.Abs(c.File()); err == nil {
+		own = append(own, file)
+	}
+	own = append(own, c.Policy.Paths...)
+	for _, p := range c.Plugins {
+		own = append(own, p.Path)
+	}
+	return own
 }

@@ -18,11 +18,12 @@ import (
 )
 
 const (
-	// drainGrace is what running commands get to end by themselves when the gateway is told to stop; what still runs then
-	// is killed and recorded as killed.
-	drainGrace = 20 * time.Second
+	// linger is what open connections get to send what is on its way, and to end with its answer, when no new ones are taken any more.
+	linger = time.Second
 	// farewell is what callers get to take the last replies.
 	farewell = 5 * time.Second
+	// closing is what recording the last ends and closing the journal are expected to take at most.
+	closing = 15 * time.Second
 	// tidyEvery is how often expired nonces and old jobs are removed.
 	tidyEvery = time.Minute
 )
@@ -51,68 +52,43 @@ func startError(ctx context.Context, err, closing error) error {
 	return errors.Join(err, closing)
 }
 
-// Serve serves until ctx ends, then drains: no new work, a grace for what runs, the last replies, and the journal is
+// Serve serves until ctx ends, then drains, see [Daemon.Hurry]: no new work, a grace for what runs, the last replies, and the journal is
 // closed. It returns nil after an orderly end.
 func (d *Daemon) Serve(ctx context.Context) error {
 	background, stop := context.WithCancel(context.Background())
 	watching, stopWatching := context.WithCancel(ctx) // what is reloaded when the end has come is for nobody
-	keep := d.config.Retention                        // a reload replaces the configuration
+	keep, end := d.config.Retention, d.config.Drain   // a reload replaces the configuration
 	var work errgroup.Group
 	work.Go(func() error { return d.delivery.Run(background) })
 	work.Go(func() error { d.tidy(background, keep); return nil })
 	work.Go(func() error { return d.maker.Run(background) })
 	work.Go(func() error { d.watchFiles(watching); return nil })
+	work.Go(func() error { d.showLife(background); return nil })
 
-	broken := make(chan error, len(d.servers))
-	for i, server := range d.servers {
+	broken := make(chan error, len(d.doors))
+	for _, at := range d.doors {
 		work.Go(func() error {
-			err := serveOn(server, d.listeners[i])
+			err := at.serve()
 			broken <- err
 			return err
 		})
 	}
 	d.log.Info("serving", "addresses", texts(d.addresses()))
+	d.supervisor.Ready(d.state())
 
 	var err error
 	select {
 	case <-ctx.Done():
-		d.log.Info("stopping: no new work; running commands get a grace", "grace", drainGrace.String())
+		d.log.Info("stopping: no new work; running commands get a grace", "grace", end.Grace.String())
 	case err = <-broken:
 		d.log.Error("a listener failed", "error", err)
 	}
 	stopWatching()
-	d.drain()
+	d.drain(end)
 	stop()
-	return errors.Join(err, work.Wait(), d.close())
-}
-
-// serveOn serves one listener until its server is shut down.
-func serveOn(server *http.Server, l net.Listener) error {
-	var err error
-	if server.TLSConfig != nil {
-		err = server.ServeTLS(l, "", "")
-	} else {
-		err = server.Serve(l)
-	}
-	if errors.Is(err, http.ErrServerClosed) {
-		return nil
-	}
+	err = errors.Join(err, work.Wait(), d.close())
+	d.log.Info("stopped")
 	return err
-}
-
-func (d *Daemon) drain() {
-	grace, cancel := context.WithTimeout(context.Background(), drainGrace)
-	defer cancel()
-	if err := d.gateway.Drain(grace); err != nil {
-		d.log.Warn("some commands did not end within the grace and were killed", "error", err)
-	}
-	last, cancel := context.WithTimeout(context.Background(), farewell)
-	defer cancel()
-	for _, server := range d.servers {
-		if err := server.Shutdown(last); err != nil {
-			_ = server.Close()
-		}
-	}
 }
 
 // tidy removes what is no longer needed, until ctx ends.
@@ -134,15 +110,17 @@ func (d *Daemon) tidy(ctx context.Context, keep config.Retention) {
 	}
 }
 
-// prune forgets old jobs. The audit goes on knowing of them, and knows how many are gone.
+// prune forgets old jobs. The audit goes on knowing of them, and knows which are gone.
 func (d *Daemon) prune(ctx context.Context, keep journal.Retention) {
+	keep.Leaf = func(jobs []string) []byte {
+		return audit.Leaf{Type: audit.Pruned, Time: time.Now(), Count: int64(len(jobs)), Jobs: jobs}.Encode()
+	}
 	gone, err := d.journal.Prune(ctx, keep)
 	if err != nil && ctx.Err() == nil {
 		d.log.Warn("old jobs could not be removed", "error", err)
 	}
 	if gone.Jobs > 0 {
 		d.log.Info("forgot old jobs, as retention says", "jobs", gone.Jobs, "bytes", gone.Bytes)
-		d.record(context.WithoutCancel(ctx), audit.Leaf{Type: audit.Pruned, Count: int64(gone.Jobs)})
 	}
 }
 

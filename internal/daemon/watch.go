@@ -5,6 +5,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"syscall"
 	"time"
 
 	"github.com/fsnotify/fsnotify"
@@ -18,7 +19,7 @@ const (
 	retryEvery  = 10 * time.Second       // while what was read last is refused: what it lacks may be outside of the files in force
 )
 
-// watchFiles reloads whenever the configuration file or a plugin's module changes, until ctx ends. Policies are watched by
+// watchFiles reloads whenever the configuration file, a plugin's module, a secret or a file of TLS changes, until ctx ends. Policies are watched by
 // their engine. It watches directories, because editors and installers replace files.
 func (d *Daemon) watchFiles(ctx context.Context) {
 	watch, err := fsnotify.NewWatcher()
@@ -30,11 +31,12 @@ func (d *Daemon) watchFiles(ctx context.Context) {
 	retry := time.NewTicker(d.retryEvery)
 	defer retry.Stop()
 	var told string
+	seen := map[string]time.Time{}
 	for {
 		files := d.watchedFiles()
 		d.watchDirectories(watch, files)
-		// What has come or gone before its directory was watched is seen by looking again.
-		if maps.Equal(files, d.watchedFiles()) && !d.awaitChange(ctx, watch, files, retry.C) {
+		// What has come, gone or changed before its directory was watched is seen by looking again.
+		if maps.Equal(files, d.watchedFiles()) && !d.changedBefore(files, seen) && !d.awaitChange(ctx, watch, files, retry.C) {
 			return
 		}
 		switch err := d.Reload(ctx); {
@@ -42,7 +44,7 @@ func (d *Daemon) watchFiles(ctx context.Context) {
 			return
 		case err == nil:
 			told = ""
-			d.log.Info("a file changed: plugins, chains and policies were reloaded")
+			d.log.Info("a file changed: clients, plugins, chains and policies were reloaded")
 		case err.Error() != told:
 			told = err.Error()
 			d.log.Error("a file changed, and the reload failed", "error", err)
@@ -57,11 +59,35 @@ func (d *Daemon) refused() bool {
 	return d.reloadFailed
 }
 
-// watchedFiles are the configuration's file and the modules that it names.
+// watchedFiles are the configuration's file and the modules, secrets and files of TLS that it names.
 func (d *Daemon) watchedFiles() map[string]bool {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
 	return filesOf(d.config)
+}
+
+// clockSteps is how much older than it is a change may look: the kernel's clock for files goes in steps.
+const clockSteps = 20 * time.Millisecond
+
+// changedBefore tells whether one of files has changed since the configuration was read, and notes that in seen: the same change is told once, also where the clock of
+// the file's system is ahead of ours.
+func (d *Daemon) changedBefore(files map[string]bool, seen map[string]time.Time) bool {
+	d.reloading.Lock()
+	read := d.config.ReadAt()
+	d.reloading.Unlock()
+	changed := false
+	for name := range files {
+		info, err := os.Lstat(name)
+		if err != nil || read.IsZero() {
+			continue
+		}
+		stat := info.Sys().(*syscall.Stat_t) // what os.Lstat returns on Linux
+		at := time.Unix(stat.Ctim.Unix())
+		if at.After(read.Add(-clockSteps)) && !at.Equal(seen[name]) {
+			seen[name], changed = at, true
+		}
+	}
+	return changed
 }
 
 func filesOf(c *config.Config) map[string]bool {
@@ -69,6 +95,11 @@ func filesOf(c *config.Config) map[string]bool {
 	addTrail(files, c.File())
 	for _, p := range c.Plugins {
 		addTrail(files, p.Path)
+	}
+	for _, name := range append(append(c.PrivateFiles(), c.TrustedFiles()...), c.TLS.CertFile) {
+		if name != "" {
+			addTrail(files, name)
+		}
 	}
 	return files
 }

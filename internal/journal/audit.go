@@ -3,7 +3,6 @@ package journal
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"golang.org/x/mod/sumdb/tlog"
@@ -80,11 +79,6 @@ func (j *Journal) AddCheckpoint(ctx context.Context, c Checkpoint, leaf []byte) 
 		}
 		return err
 	}})
-}
-
-// leavesText is a statement that stores n leaves, or their hashes.
-func leavesText(table, column string, n int) string {
-	return "INSERT INTO " + table + " (seq, " + column + ") VALUES (?, ?)" + strings.Repeat(", (?, ?)", n-1)
 }
 
 // appendLeaves adds leaves to the audit and to its tree.

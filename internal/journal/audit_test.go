@@ -379,6 +379,28 @@ func TestAuditLogThatWasChanged(t *testing.T) {
 	}
 }
 
+// Checkpoints of more leaves than there are show that the log was cut off. One that comes later is not in it.
+func TestAuditLogThatWasCutOff(t *testing.T) {
+	t.Parallel()
+	j := openTest(t, t.TempDir())
+	must(t, j.Record(t.Context(), []byte("0"), []byte("1"), []byte("2"), []byte("3")))
+	for _, size := range []int64{1, 2, 4} {
+		must(t, j.AddCheckpoint(t.Context(), Checkpoint{size, epoch, "n"}, nil))
+	}
+	tamper(t, j, `DELETE FROM audit WHERE seq >= 1; DELETE FROM audit_hash WHERE seq >= 1`)
+	l, err := j.AuditLog(t.Context())
+	must(t, err)
+	tamper(t, j, `INSERT INTO checkpoint (size, at, note) VALUES (5, 1, 'later')`)
+	var sizes []int64
+	for c, err := range l.Checkpoints() {
+		must(t, err)
+		sizes = append(sizes, c.Size)
+	}
+	if !slices.Equal(sizes, []int64{1, 2, 4}) {
+		t.Errorf("checkpoints of %v leaves", sizes)
+	}
+}
+
 func TestCheckpoints(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()

@@ -17,13 +17,16 @@ type AuditLog struct {
 	r    *Reader
 	ctx  context.Context
 	past int64 // the first number that is not in it
+	last int64 // the size of the last checkpoint in it
 }
 
 // AuditLog returns the audit as it is now. ctx bounds the reading too.
 func (r *Reader) AuditLog(ctx context.Context) (*AuditLog, error) {
 	l := &AuditLog{r: r, ctx: ctx}
-	// The last number of either table counts: somebody may have taken rows away from one of them.
-	err := r.db.QueryRowContext(ctx, "SELECT max(coalesce((SELECT max(seq) FROM audit), -1), coalesce((SELECT max(seq) FROM audit_hash), -1)) + 1").Scan(&l.past)
+	// The last number of either table counts: somebody may have taken rows away from one of them. One statement sees one moment, and a checkpoint is committed
+	// with its leaf.
+	err := r.db.QueryRowContext(ctx, `SELECT max(coalesce((SELECT max(seq) FROM audit), -1), coalesce((SELECT max(seq) FROM audit_hash), -1)) + 1,
+		coalesce((SELECT max(size) FROM checkpoint), 0)`).Scan(&l.past, &l.last)
 	if err != nil {
 		return nil, wrap("audit", err)
 	}
@@ -69,7 +72,7 @@ func (l *AuditLog) Hashes() iter.Seq2[StoredHash, error] {
 	}
 }
 
-// Checkpoints are the checkpoints of up to as many leaves, in the order of their sizes.
+// Checkpoints are the checkpoints, in the order of their sizes, also those of more leaves than there are: they show that the log was cut off.
 func (l *AuditLog) Checkpoints() iter.Seq2[Checkpoint, error] {
 	return func(yield func(Checkpoint, error) bool) {
 		next := int64(math.MinInt64)
@@ -80,7 +83,7 @@ func (l *AuditLog) Checkpoints() iter.Seq2[Checkpoint, error] {
 				return
 			}
 			for _, c := range page {
-				if c.Size > l.past || !yield(c, nil) {
+				if c.Size > l.last || !yield(c, nil) {
 					return
 				}
 				next = c.Size + 1

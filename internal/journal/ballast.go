@@ -17,10 +17,17 @@ const (
 	// DefaultBallast is the size of the ballast in bytes, unless Config says otherwise or half of the low-water mark is less. It has room for all that a
 	// commit may need before the WAL is copied.
 	DefaultBallast = 32 << 20
+
+	// bare is how many free bytes are as good as none.
+	bare = 1 << 20
+
+	// maxHeadroom is the largest headroom in bytes: it is as large as the ballast, where that is less.
+	maxHeadroom = 16 << 20
 )
 
-// ballast is a file that only takes room. When a disk is full to the last byte, it is given up, so that jobs which run can still record their end and
-// callbacks their outcome; new work is refused until there is room for it again. It belongs to the writer goroutine.
+// ballast is a file that only takes room. When a disk is full, it is given up, so that jobs which run can still record their end and callbacks their outcome, and
+// those that wait have what they need; new work is refused until there is room for it again. What it gives up is anybody's: see headroom. It belongs to the
+// writer goroutine.
 type ballast struct {
 	file  *os.File // nil for none
 	size  int64

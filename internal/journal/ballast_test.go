@@ -67,7 +67,7 @@ func TestFullDiskWithBallast(t *testing.T) {
 				wantErr(t, j.Writable(t.Context()), ErrNoSpace)
 				for i, id := range running {
 					o := outcome(id)
-					o.Result = make([]byte, 100<<10)
+					o.Result = make([]byte, 600<<10) // more than the WAL has room for
 					if err := j.Finish(t.Context(), o); err != nil {
 						t.Fatalf("job %d: %v", i, err)
 					}
@@ -105,7 +105,7 @@ func TestFullDiskWithBallast(t *testing.T) {
 	}
 }
 
-// Without ballast the same disk lets no job end: this is what the ballast is for.
+// Without ballast, and the headroom that comes with it, the same disk lets no job end: this is what they are for.
 func TestFullDiskWithoutBallast(t *testing.T) {
 	t.Parallel()
 	mount := smallDisk(t, 64)
@@ -129,7 +129,7 @@ func TestBallastForABatch(t *testing.T) {
 		c.Ballast = 4 << 20
 		j := openWith(t, c)
 		end, refused := outcome(inState(t, j, Running)), admission("refused")
-		end.Result, end.Leaf = make([]byte, 100<<10), func(Output) ([]byte, error) { return []byte("ended"), nil }
+		end.Result, end.Leaf = make([]byte, 6<<20), func(Output) ([]byte, error) { return []byte("ended"), nil }
 		refused.Leaves = [][]byte{[]byte("admitted")}
 		fillUp(t, filepath.Join(mount, "filler"))
 
@@ -216,7 +216,7 @@ func TestRoomForTheBallast(t *testing.T) {
 	t.Parallel()
 	c := testConfig(t.TempDir())
 	c.LowWater, c.Ballast = 10<<20, 1<<20
-	free := int64(11<<20 - 1)
+	free := int64(12<<20 - 1) // with headroom for the WAL
 	c.Free = func(string) (int64, error) { return free, nil }
 	j := openWith(t, c)
 	wantErr(t, j.Writable(t.Context()), ErrNoSpace)

@@ -23,6 +23,9 @@ type way struct {
 // When there is no room for a batch that is not only new work, the ballast is given up and it is tried again without that.
 func (w *writer) commit(batch []*op) (results []error, err error) {
 	start := time.Now()
+	if slices.ContainsFunc(batch, func(o *op) bool { return !o.newWork }) {
+		w.relieve()
+	}
 	defer func() { w.tally.batch(results, time.Since(start), err) }()
 	for how := (way{}); ; {
 		results, err = w.transact(batch, how)
@@ -44,12 +47,33 @@ func (w *writer) release(batch []*op, cause error) bool {
 	if !errors.Is(classify(cause), ErrNoSpace) || !slices.ContainsFunc(batch, func(o *op) bool { return !o.newWork }) {
 		return false
 	}
+	return w.dropBallast(cause)
+}
+
+// relieve gives the ballast up on a disk that is full, as soon as something goes on there: the WAL has headroom for what is recorded, but a job that waited
+// needs a directory, and so does a gateway that starts.
+func (w *writer) relieve() {
+	if !w.ballast.heavy() {
+		return
+	}
+	if free, err := w.free(); err == nil && free < bare {
+		w.dropBallast(fmt.Errorf("%d bytes are free", free))
+	}
+}
+
+// dropBallast gives the ballast up, and tells whether there was one.
+func (w *writer) dropBallast(cause error) bool {
 	released, err := w.ballast.release()
 	if released {
 		w.log.Error("the disk is full: the ballast is given up so that jobs can end, and new work is refused", "error", cause)
 	}
 	if err != nil {
 		w.log.Error("the ballast could not be given up", "error", err)
+	}
+	if released { // before anybody else does
+		if err := w.headroom.grow(); err != nil {
+			w.log.Error("the room of the ballast is taken already", "error", err)
+		}
 	}
 	return released
 }
@@ -76,6 +100,7 @@ func (w *writer) transact(batch []*op, how way) (results []error, err error) {
 		return nil, err
 	}
 	w.unsettled = false
+	w.st.nonces.committed()
 	w.tally.publish(&w.st.counts)
 	if leaves := w.st.counts.tree.size - before.tree.size; leaves > 0 {
 		w.appended(int(leaves))
@@ -112,9 +137,20 @@ func (w *writer) runAll(batch []*op, results []error, how way) error {
 		if !o.newWork && w.ballast.heavy() && errors.Is(classify(results[i]), ErrNoSpace) {
 			return results[i] // it gets another try
 		}
-		if results[i] == nil {
-			leaves = append(leaves, o.leaves...)
+		if results[i] != nil {
+			continue
 		}
+		leaves = append(leaves, o.leaves...)
+		if o.after != nil {
+			more, err := o.after()
+			if err != nil {
+				return err
+			}
+			leaves = append(leaves, more...)
+		}
+	}
+	if err := w.st.storeNonces(); err != nil {
+		return err
 	}
 	if err := w.st.appendLeaves(leaves); err != nil || w.st.counts.stored == stored || !w.st.counts.noted {
 		return err
@@ -126,10 +162,15 @@ func (w *writer) runAll(batch []*op, results []error, how way) error {
 // run runs one operation. Its refusal has left no trace, or the second result is errTouched.
 func (w *writer) run(o *op) (refusal, fatal error) {
 	w.st.touched = false
+	before := w.st.nonces.now()
 	refusal = o.run(w.st)
-	if refusal != nil && !w.st.untouched(refusal) {
+	if refusal == nil {
+		return nil, nil
+	}
+	if !w.st.untouched(refusal) {
 		return nil, fmt.Errorf("%w: %w", errTouched, refusal)
 	}
+	w.st.nonces.back(before)
 	return refusal, nil
 }
 
@@ -138,10 +179,11 @@ func (w *writer) savepoint(o *op) (refusal, fatal error) {
 	if err := w.st.exec(w.st.savepoint); err != nil {
 		return nil, err
 	}
-	before := w.st.counts.stored
+	stored, nonces := w.st.counts.stored, w.st.nonces.now()
 	refusal = o.run(w.st)
 	if refusal != nil {
-		w.st.counts.stored = before
+		w.st.counts.stored = stored
+		w.st.nonces.back(nonces)
 		// After some errors SQLite has rolled back everything by itself; then there is no savepoint to go back to, and the batch is lost.
 		if err := w.st.exec(w.st.rollbackTo); err != nil {
 			return nil, errors.Join(refusal, err)
@@ -153,6 +195,7 @@ func (w *writer) savepoint(o *op) (refusal, fatal error) {
 // rollback leaves the transaction after a failure, with what was counted before it. That there may be none any more is not an error.
 func (w *writer) rollback(before counts) {
 	w.st.counts = before
+	w.st.nonces.back(moment{})
 	if err := w.st.exec(w.st.rollback); err != nil {
 		w.log.Debug("journal: rollback after a failure", "error", err)
 	}

@@ -13,9 +13,10 @@ import (
 const (
 	// busyTimeout is how long SQLite waits for a lock that somebody else holds, such as an operator's sqlite3 shell.
 	busyTimeout = 5 * time.Second
-	// checkpointPages is how far the WAL grows before a commit copies it into the main file: 16 MiB, four times SQLite's default. That commit is a slow
-	// one, so it should be rare; and what a start after a crash has to read should be little.
-	checkpointPages = 4096
+	// checkpointPages is how far the WAL grows before a commit copies it into the main file: nearly 16 MiB, four times SQLite's default. That commit is a slow
+	// one, so it should be rare; and what a start after a crash has to read should be little. It is less than the 4,062 pages that the first part of the WAL's
+	// index has places for, so that the index does not have to grow when a disk is full.
+	checkpointPages = 4000
 	// walKeep is the size in bytes to which the WAL is cut back after a transaction that was larger.
 	walKeep = 64 << 20
 )

@@ -7,8 +7,9 @@
 // its process is created (B), Finish before its outcome is told (C), Settle before a callback is forgotten (D). What the audit says of each is part of the
 // same commit: leaves, opaque here, and the hashes of the Merkle tree over them.
 //
-// Outputs and messages of more than 64 KiB are in files of the folder spool, which are on disk before the commit that names them. When the disk is full, a
-// file that only takes room, the ballast, is given up, so that what runs can still be recorded.
+// Outputs and messages of more than 64 KiB are in files of the folder spool, which are on disk before the commit that names them. When the disk is full, what
+// runs can still be recorded: first in room that the WAL owns behind its end, its headroom, and then in that of a file that only takes room, the ballast, which
+// is given up.
 //
 // Times are stored as integer microseconds since the Unix epoch in UTC; what is finer is cut off.
 package journal

@@ -25,10 +25,11 @@ type Config struct {
 	Logger *slog.Logger // nil means slog.Default()
 
 	// LowWater is the number of free bytes below which Admit answers ErrNoSpace: 0 means DefaultLowWater, a negative number that nothing is checked.
-	// Room that PruneJobs made inside the journal's file counts as free as long as the disk has 24 MiB, or LowWater if that is less, for its WAL.
+	// Room that Prune made inside the journal's file counts as free as long as the disk has 24 MiB, or LowWater if that is less, for its WAL.
 	LowWater int64
 	// Ballast is the size in bytes of a file that only takes room, to be given up when the disk is full, so that jobs can still end: 0 means DefaultBallast,
-	// or half of LowWater if that is less; a negative number means none. New work needs LowWater beside it.
+	// or half of LowWater if that is less; a negative number means none. As much again, but at most 16 MiB, is taken ahead by the WAL, where nobody else can
+	// take it. New work needs LowWater beside both.
 	Ballast int64
 	// Appended is called after each commit that has added leaves to the audit, by the goroutine that all commits wait for. nil means that nobody asks.
 	Appended func(leaves int)
@@ -50,6 +51,7 @@ type Journal struct {
 	log      *slog.Logger
 	lowWater int64
 	ballast  *ballast
+	headroom *headroom
 	free     func(dir string) (int64, error)
 	patience time.Duration
 
@@ -61,7 +63,8 @@ type Journal struct {
 	spool  *spool
 	writer *writer
 
-	sweeping  sync.WaitGroup
+	count     count
+	sweeping  sync.WaitGroup // and counting
 	stopSweep context.CancelFunc
 }
 
@@ -136,7 +139,7 @@ func (j *Journal) open(ctx context.Context) error {
 	if err := inspect(ctx, path); err != nil {
 		return err
 	}
-	if j.spool, err = openSpool(j.dir, j.log); err != nil {
+	if j.spool, err = openSpool(j.dir, j.log, j.roomForOutput); err != nil {
 		return err
 	}
 	if j.ballast, err = openBallast(j.dir, j.ballastSize); err != nil {
@@ -145,11 +148,18 @@ func (j *Journal) open(ctx context.Context) error {
 	if j.writer, err = openWriter(ctx, path, j); err != nil {
 		return err
 	}
+	if j.headroom, err = openHeadroom(path+"-wal", min(maxHeadroom, j.ballastSize)); err != nil {
+		return err
+	}
+	j.writer.headroom = j.headroom
 	if err := j.checkSpace(j.writer.st.reusableBytes); err != nil {
 		j.log.Warn("new work is refused until there is room for it", "error", err)
+		j.writer.relieve()
 	}
-	j.db, err = openReaders(ctx, readerDSN(path))
-	return err
+	if j.db, err = openReaders(ctx, readerDSN(path)); err != nil {
+		return err
+	}
+	return j.beginCount()
 }
 
 // Close commits what is queued, refuses what would be written later with ErrClosed, waits for readers, and releases the directory. Later reads fail with
@@ -176,6 +186,9 @@ func (j *Journal) release() error {
 	}
 	if j.ballast != nil {
 		errs = append(errs, j.ballast.close())
+	}
+	if j.headroom != nil {
+		errs = append(errs, j.headroom.close())
 	}
 	if j.lock != nil {
 		errs = append(errs, j.lock.Close())

@@ -34,9 +34,16 @@ func makeOldJournal(t *testing.T, dir string, version int) {
 			VALUES (1, 'ended', 'func', 'd1', 'exited', 1000000, 2000000, 'r', 'http://a/', 'true', x'01', x'02', x'726573756c74');
 		INSERT INTO job (seq, id, client, decision_id, status, accepted_at, started_at, revision, callback, command, request, spec)
 			VALUES (2, 'runs', 'func', 'd2', 'running', 1000000, 1000000, 'r', '', 'sleep 1', x'01', x'02');
-		INSERT INTO output VALUES (1, 3, FALSE, x'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad', 0, FALSE,
-			x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', x'616263', NULL);
-		INSERT INTO outbox (seq, delivery_id, job, state, created_at, next_at, url, body) VALUES (1, 'delivery', 1, 'pending', 2000000, 2000000, 'http://a/', x'626f6479');`)
+		INSERT INTO output (job, stdout_bytes, stdout_truncated, stdout_sha256, stderr_bytes, stderr_truncated, stderr_sha256, stdout, stderr) VALUES (1, 3, FALSE, x'ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad', 0, FALSE,
+			x'e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855', x'616263', NULL);`)
+	must(t, err)
+	if version < 3 { // which had no destinations
+		_, err = conn.ExecContext(t.Context(), `INSERT INTO outbox (seq, delivery_id, job, state, created_at, next_at, url, body)
+			VALUES (1, 'delivery', 1, 'pending', 2000000, 2000000, 'http://a/', x'626f6479')`)
+	} else {
+		_, err = conn.ExecContext(t.Context(), `INSERT INTO outbox (seq, delivery_id, job, state, created_at, next_at, destination, url, body)
+			VALUES (1, 'delivery', 1, 'pending', 2000000, 2000000, 'http://a', 'http://a/', x'626f6479')`)
+	}
 	must(t, errors.Join(err, conn.Close(), db.Close()))
 }
 
@@ -49,6 +56,8 @@ func TestOldJournals(t *testing.T) {
 		j := openTest(t, dir)
 		if _, used, err := j.Nonces(t.Context()); err != nil || len(used) != 1 {
 			t.Errorf("schema %d: nonces are %v, %v", version, used, err)
+		} else {
+			wantErr(t, j.Admit(t.Context(), Admission{Nonce: &used[0]}), ErrNonceUsed)
 		}
 		if job, err := j.Job(t.Context(), "ended"); err != nil || job.Status != Exited || string(job.Result) != "result" {
 			t.Errorf("schema %d: the job is %+v, %v", version, job, err)

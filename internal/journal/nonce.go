@@ -4,6 +4,7 @@ import (
 	"context"
 	"database/sql"
 	"fmt"
+	"math"
 	"time"
 )
 
@@ -25,24 +26,15 @@ func (n Nonce) check() error {
 }
 
 // store uses the nonce up, or answers ErrNonceUsed or ErrNonceForgotten.
-func (n Nonce) store(st *statements) error {
-	signed := n.SignedAt.UnixMicro()
-	r, err := st.useNonce.Exec(n.Value[:], n.Client, signed, n.Expires.UnixMicro(), signed)
-	if err != nil {
-		return err
-	}
-	if stored, err := r.RowsAffected(); err != nil || stored == 1 {
-		st.touched = true
-		return err
-	}
-	var known bool
-	if err := st.knowsNonce.QueryRow(n.Value[:]).Scan(&known); err != nil {
-		return err
-	}
-	if known {
+func (n *Nonce) store(st *statements) error {
+	switch {
+	case st.nonces.has(n.Value):
 		return ErrNonceUsed
+	case n.SignedAt.UnixMicro() <= st.counts.floor:
+		return ErrNonceForgotten
 	}
-	return ErrNonceForgotten
+	st.nonces.use(n)
+	return nil
 }
 
 // Nonces returns what a starting gateway must not accept again: all nonces that were not pruned, and the floor, at or before which no request may be
@@ -53,32 +45,42 @@ func (r *Reader) Nonces(ctx context.Context) (floor time.Time, nonces []Nonce, e
 		return time.Time{}, nil, wrap("nonces", err)
 	}
 	defer tx.Rollback()
-	var stored int64
-	if err := tx.QueryRowContext(ctx, "SELECT floor FROM meta").Scan(&stored); err != nil {
+	var micros int64
+	if err := tx.QueryRowContext(ctx, "SELECT floor FROM meta").Scan(&micros); err != nil {
 		return time.Time{}, nil, wrap("nonces", err)
 	}
-	if stored != 0 {
-		floor = time.UnixMicro(stored).UTC()
+	if micros != 0 {
+		floor = time.UnixMicro(micros).UTC()
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT value, client, signed_at, expires FROM nonce")
+	rows, err := tx.QueryContext(ctx, "SELECT seq, value, client, signed_at, expires FROM nonce ORDER BY seq")
 	if err != nil {
 		return time.Time{}, nil, wrap("nonces", err)
 	}
-	nonces, err = collect(rows, scanNonce)
+	stored, err := collect(rows, scanNonce)
+	nonces = make([]Nonce, len(stored))
+	for i, n := range stored {
+		nonces[i] = n.Nonce
+	}
 	return floor, nonces, wrap("nonces", err)
 }
 
-func scanNonce(row scanner) (Nonce, error) {
+// storedNonce is a row of a nonce.
+type storedNonce struct {
+	Nonce
+	seq int64 // order of arrival
+}
+
+func scanNonce(row scanner) (storedNonce, error) {
 	var (
-		n               Nonce
+		n               storedNonce
 		value           []byte
 		signed, expires nullTime
 	)
-	if err := row.Scan(&value, &n.Client, &signed, &expires); err != nil {
-		return Nonce{}, err
+	if err := row.Scan(&n.seq, &value, &n.Client, &signed, &expires); err != nil {
+		return storedNonce{}, err
 	}
 	if len(value) != len(n.Value) {
-		return Nonce{}, fmt.Errorf("%w: a nonce has %d bytes", ErrCorrupt, len(value))
+		return storedNonce{}, fmt.Errorf("%w: a nonce has %d bytes", ErrCorrupt, len(value))
 	}
 	n.Value, n.SignedAt, n.Expires = [16]byte(value), signed.Time, expires.Time
 	return n, nil
@@ -87,7 +89,7 @@ func scanNonce(row scanner) (Nonce, error) {
 // PruneNonces forgets the nonces that expired before now and returns how many they were. In the same commit it raises the floor to the newest of their
 // times of signing, so that no later change of the clock or of the window lets one of them be used again. It looks at all nonces, beside the writer.
 func (j *Journal) PruneNonces(ctx context.Context, now time.Time) (total int, err error) {
-	var last []byte
+	last := int64(math.MinInt64)
 	for {
 		expired, err := j.expired(ctx, now, last)
 		if err != nil {
@@ -99,7 +101,7 @@ func (j *Journal) PruneNonces(ctx context.Context, now time.Time) (total int, er
 				return total, err
 			}
 			total += len(expired)
-			last = expired[len(expired)-1].Value[:]
+			last = expired[len(expired)-1].seq
 		}
 		if len(expired) < pruneNonces {
 			return total, nil
@@ -107,12 +109,9 @@ func (j *Journal) PruneNonces(ctx context.Context, now time.Time) (total int, er
 	}
 }
 
-// expired returns some nonces that expired before now, in the order of their values, behind one.
-func (j *Journal) expired(ctx context.Context, now time.Time, behind []byte) ([]Nonce, error) {
-	if behind == nil {
-		behind = []byte{} // which is before all others, as NULL is not
-	}
-	rows, err := j.db.QueryContext(ctx, "SELECT value, client, signed_at, expires FROM nonce WHERE value > ? AND expires < ? ORDER BY value LIMIT ?",
+// expired returns some nonces that expired before now, in the order of their arrival, behind one.
+func (j *Journal) expired(ctx context.Context, now time.Time, behind int64) ([]storedNonce, error) {
+	rows, err := j.db.QueryContext(ctx, "SELECT seq, value, client, signed_at, expires FROM nonce WHERE seq > ? AND expires < ? ORDER BY seq LIMIT ?",
 		behind, now.UnixMicro(), pruneNonces)
 	if err != nil {
 		return nil, err
@@ -121,15 +120,18 @@ func (j *Journal) expired(ctx context.Context, now time.Time, behind []byte) ([]
 }
 
 // forget removes nonces, and makes sure that nothing can be signed again that was signed with them.
-func (st *statements) forget(nonces []Nonce) error {
+func (st *statements) forget(nonces []storedNonce) error {
 	newest := nonces[0].SignedAt
 	for _, n := range nonces {
 		if n.SignedAt.After(newest) {
 			newest = n.SignedAt
 		}
-		if err := st.exec(st.dropNonce, n.Value[:]); err != nil {
+		// Its number may be another's by now: the last one's is given again.
+		if err := st.exec(st.dropNonce, n.seq, n.Value[:]); err != nil {
 			return err
 		}
+		st.nonces.forget(n.Value)
 	}
-	return st.exec(st.raiseFloor, newest.UnixMicro())
+	st.counts.floor = max(st.counts.floor, newest.UnixMicro())
+	return st.exec(st.raiseFloor, st.counts.floor)
 }

@@ -135,7 +135,8 @@ func TestPruneManyNonces(t *testing.T) {
 	const many = pruneNonces + 10
 	must(t, j.writer.do(t.Context(), op{name: "fill", run: func(st *statements) error {
 		for i := range many {
-			if err := newNonce(epoch.Add(time.Duration(i) * time.Second)).store(st); err != nil {
+			n := newNonce(epoch.Add(time.Duration(i) * time.Second))
+			if err := n.store(st); err != nil {
 				return err
 			}
 		}

@@ -15,6 +15,10 @@ const pruneJobs = 256
 type Retention struct {
 	EndedBefore time.Time // those that ended earlier; the zero time means none
 	MaxBytes    int64     // the longest ended ones, until no more than this is stored of all jobs; 0 means no limit
+
+	// Leaf makes what the audit says of jobs that are forgotten, by their IDs, of which there are at most 256. It is committed with their removal, so that
+	// nothing else explains why a job is missing. It is called while others wait. nil means no leaf.
+	Leaf func(jobs []string) []byte
 }
 
 // Pruned is what Prune has removed.
@@ -28,6 +32,13 @@ type Pruned struct {
 // what it has removed until then stays removed, and is returned.
 func (j *Journal) Prune(ctx context.Context, r Retention) (Pruned, error) {
 	var all Pruned
+	if r.MaxBytes > 0 {
+		select {
+		case <-j.count.done:
+		case <-ctx.Done():
+			return all, wrap("prune", ctx.Err())
+		}
+	}
 	last := endedJob{endedAt: math.MinInt64}
 	for {
 		jobs, err := j.prunable(ctx, r, last)
@@ -79,25 +90,34 @@ func (j *Journal) prunable(ctx context.Context, r Retention, behind endedJob) ([
 
 // pruneSome forgets some of these jobs in one commit. It returns how many of them were dealt with: none if the rest may stay.
 func (j *Journal) pruneSome(ctx context.Context, r Retention, jobs []endedJob) (n int, pruned Pruned, err error) {
-	var files []string
-	err = j.writer.do(ctx, op{name: "prune", run: func(st *statements) error {
-		n, pruned, files = 0, Pruned{}, nil
+	var files, ids []string
+	o := op{name: "prune", run: func(st *statements) error {
+		n, pruned, files, ids = 0, Pruned{}, nil, nil
 		for _, job := range jobs {
 			old := !r.EndedBefore.IsZero() && job.endedAt < r.EndedBefore.UnixMicro()
-			much := r.MaxBytes > 0 && st.counts.stored > r.MaxBytes
+			much := r.MaxBytes > 0 && st.counts.counted && st.counts.stored > r.MaxBytes
 			if !old && !much || pruned.Bytes > maxBatchBytes {
 				break
 			}
-			size, names, err := st.drop(job.seq)
+			gone, ok, err := st.drop(job.seq)
 			if err != nil {
 				return err
 			}
-			if n++; size >= 0 {
-				pruned.Jobs, pruned.Bytes, files = pruned.Jobs+1, pruned.Bytes+size, append(files, names...)
+			if n++; ok {
+				pruned.Jobs, pruned.Bytes, files, ids = pruned.Jobs+1, pruned.Bytes+gone.size, append(files, gone.files...), append(ids, gone.id)
 			}
 		}
 		return nil
-	}})
+	}}
+	if r.Leaf != nil {
+		o.after = func() ([]leaf, error) {
+			if len(ids) == 0 {
+				return nil, nil
+			}
+			return newLeaves(r.Leaf(ids))
+		}
+	}
+	err = j.writer.do(ctx, o)
 	if err != nil {
 		return 0, Pruned{}, err
 	}
@@ -105,32 +125,38 @@ func (j *Journal) pruneSome(ctx context.Context, r Retention, jobs []endedJob) (
 	return n, pruned, nil
 }
 
-// drop removes one job, and returns its size and the files that belong to it; or a negative size if it has to stay, because its callback was asked for
-// again.
-func (st *statements) drop(seq int64) (size int64, files []string, err error) {
-	err = st.jobSize.QueryRow(seq).Scan(&size)
+// forgotten is a job that was removed.
+type forgotten struct {
+	id    string
+	size  int64
+	files []string // that belong to it
+}
+
+// drop removes one job, unless it has to stay, because its callback was asked for again.
+func (st *statements) drop(seq int64) (gone forgotten, ok bool, err error) {
+	err = st.jobSize.QueryRow(seq).Scan(&gone.id, &gone.size)
 	switch {
 	case errors.Is(err, sql.ErrNoRows):
-		return -1, nil, nil
+		return forgotten{}, false, nil
 	case err != nil:
-		return 0, nil, err
+		return forgotten{}, false, err
 	}
 	rows, err := st.jobFiles.Query(seq)
 	if err != nil {
-		return 0, nil, err
+		return forgotten{}, false, err
 	}
-	files, err = collect(rows, func(row scanner) (name string, err error) {
+	gone.files, err = collect(rows, func(row scanner) (name string, err error) {
 		err = row.Scan(&name)
 		return name, err
 	})
 	if err != nil {
-		return 0, nil, err
+		return forgotten{}, false, err
 	}
 	for _, stmt := range []*sql.Stmt{st.dropLabels, st.dropDeliveries, st.dropOutput, st.dropJob} {
 		if err := st.exec(stmt, seq); err != nil {
-			return 0, nil, err
+			return forgotten{}, false, err
 		}
 	}
-	st.counts.stored -= size
-	return size, files, nil
+	st.counts.stored -= gone.size
+	return gone, true, nil
 }

@@ -79,7 +79,7 @@ func TestReusableSpaceIsFree(t *testing.T) {
 		c.Free = func(string) (int64, error) { return tc.free, nil }
 		j, err := newJournal(c)
 		must(t, err)
-		j.ballast = &ballast{whole: true}
+		j.ballast, j.headroom = &ballast{whole: true}, &headroom{}
 		wal := filepath.Join(c.Dir, fileName+"-wal")
 		must(t, os.WriteFile(wal, nil, 0o600))
 		must(t, os.Truncate(wal, tc.wal))

@@ -20,6 +20,9 @@ const (
 	// maxInline is what a row holds of a content. What is longer is in a file: the writer, for whom everybody waits, never handles it, and it is neither
 	// written twice, as everything is that goes through the WAL, nor held in memory.
 	maxInline = 64 << 10
+
+	// roomStep is how far a file grows before it is checked again whether there is room for more, in bytes.
+	roomStep = 1 << 20
 )
 
 // Bytes is a content in memory.
@@ -35,14 +38,15 @@ func (b Bytes) WriteTo(w io.Writer) (int64, error) {
 // it; what a crash leaves in between is found by sweep.
 type spool struct {
 	log  *slog.Logger
-	dir  *os.File // to sync it
+	room func() error // whether more may be written
+	dir  *os.File     // to sync it
 	root *os.Root
 	run  string // begins the names of the files of this process
 	next atomic.Uint64
 }
 
 // openSpool opens the folder in the state directory, and makes it if need be.
-func openSpool(state string, log *slog.Logger) (*spool, error) {
+func openSpool(state string, log *slog.Logger, room func() error) (*spool, error) {
 	path := filepath.Join(state, spoolName)
 	err := os.Mkdir(path, 0o700)
 	switch {
@@ -57,7 +61,7 @@ func openSpool(state string, log *slog.Logger) (*spool, error) {
 	if st, err := os.Lstat(path); err != nil || !st.IsDir() { // not a link to one either
 		return nil, errors.Join(err, fmt.Errorf("%s is not a directory", path))
 	}
-	s := &spool{log: log, run: rand.Text()[:16]}
+	s := &spool{log: log, room: room, run: rand.Text()[:16]}
 	if s.root, err = os.OpenRoot(path); err != nil {
 		return nil, err
 	}
@@ -122,6 +126,7 @@ type keeper struct {
 	digest hash.Hash
 	kept   kept
 	file   *os.File
+	check  int64 // the size from which on room is checked again
 	err    error // of the file
 }
 
@@ -138,6 +143,10 @@ func (k *keeper) Write(p []byte) (int, error) {
 	}
 	if k.file == nil {
 		k.spill()
+	}
+	if k.err == nil && k.kept.size > k.check {
+		k.check = k.kept.size + roomStep
+		k.err = k.spool.room()
 	}
 	n := 0
 	if k.err == nil {

@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"runtime"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -209,6 +210,41 @@ func TestNoRoomForASpoolFile(t *testing.T) {
 	}
 	o.Stdout = Stream{Bytes: 8 << 20, Truncated: true}
 	must(t, j.Finish(t.Context(), o))
+}
+
+// Long outputs leave room for the ends of other jobs, also one that begins while there is enough.
+func TestLongOutputsLeaveRoom(t *testing.T) {
+	t.Parallel()
+	var free atomic.Int64
+	c := testConfig(t.TempDir())
+	c.LowWater = 10 << 20
+	c.Free = func(string) (int64, error) { return free.Add(-1 << 20), nil }
+	free.Store(1 << 30)
+	j := openWith(t, c)
+	o := outcome(inState(t, j, Running))
+	o.Stdout = Stream{Content: long{size: 8 << 20}, Bytes: 8 << 20}
+	free.Store(10 << 20)
+	wantErr(t, j.Finish(t.Context(), o), ErrNoSpace)
+	if names := spooled(t, c.Dir); len(names) != 0 {
+		t.Errorf("left are %v", names)
+	}
+	short := o
+	short.Stdout = Stream{Content: long{size: maxInline}, Bytes: 8 << 20, Truncated: true}
+	must(t, j.Finish(t.Context(), short))
+
+	free.Store(1 << 30)
+	next := outcome(inState(t, j, Running))
+	next.Stdout = o.Stdout
+	must(t, j.Finish(t.Context(), next))
+}
+
+func TestOutputReserve(t *testing.T) {
+	t.Parallel()
+	for lowWater, want := range map[int64]int64{-1: -1, 0: 0, 8 << 20: 4 << 20, DefaultLowWater: 32 << 20, 1 << 40: 32 << 20} {
+		if got := OutputReserve(lowWater); got != want {
+			t.Errorf("of %d: %d, want %d", lowWater, got, want)
+		}
+	}
 }
 
 // What a killed process left behind without a row is removed at the next start, and nothing else is.

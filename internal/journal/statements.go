@@ -5,6 +5,7 @@ import (
 	"database/sql"
 	"errors"
 	"strconv"
+	"strings"
 
 	"modernc.org/sqlite"
 )
@@ -13,6 +14,7 @@ import (
 // writer goroutine.
 type statements struct {
 	counts  counts
+	nonces  usedNonces
 	touched bool // something was changed
 	shrinks bool // the file can
 	shrunk  bool // it did, and the WAL should be copied into it
@@ -22,7 +24,7 @@ type statements struct {
 	beat, reusable, note           *sql.Stmt
 	pages, vacuum, checkpoint      *sql.Stmt
 
-	useNonce, knowsNonce, raiseFloor, dropNonce *sql.Stmt
+	insertNonce, insertNonces, raiseFloor, dropNonce *sql.Stmt
 
 	insertJob, insertLabel, jobState, redecideJob, beginJob, finishJob, insertOutput *sql.Stmt
 	insertDelivery, deliveryState, settleDelivery, retryDelivery                     *sql.Stmt
@@ -36,8 +38,11 @@ type statements struct {
 // counts is what the writer knows without reading. A transaction that is rolled back takes its changes back.
 type counts struct {
 	tree   tree
+	floor  int64 // at or before which nothing may be signed, see PruneNonces
 	stored int64 // bytes of all jobs, see Retention
 	noted  bool  // stored stands in the journal
+
+	counted bool // stored is of all jobs, and not only of what was written since the start; see count
 }
 
 // prepare compiles every statement. The caller closes them, also after an error.
@@ -60,11 +65,10 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		{&st.checkpoint, "PRAGMA wal_checkpoint(PASSIVE)"}, // which waits for nobody
 		{&st.vacuum, "PRAGMA incremental_vacuum(" + strconv.Itoa(shrinkPages) + ")"},
 
-		{&st.useNonce, `INSERT INTO nonce (value, client, signed_at, expires)
-			SELECT ?, ?, ?, ? WHERE ? > (SELECT floor FROM meta) ON CONFLICT DO NOTHING`},
-		{&st.knowsNonce, "SELECT EXISTS (SELECT 1 FROM nonce WHERE value = ?)"},
+		{&st.insertNonce, rowsText("nonce (value, client, signed_at, expires)", 4, 1)},
+		{&st.insertNonces, rowsText("nonce (value, client, signed_at, expires)", 4, noncesAtOnce)},
 		{&st.raiseFloor, "UPDATE meta SET floor = max(floor, ?)"},
-		{&st.dropNonce, "DELETE FROM nonce WHERE value = ?"},
+		{&st.dropNonce, "DELETE FROM nonce WHERE seq = ? AND value = ?"},
 
 		{&st.insertJob, `INSERT INTO job
 			(id, client, decision_id, status, accepted_at, expires, started_at, revision, callback, command, request, spec)
@@ -87,7 +91,7 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		{&st.retryDelivery, `UPDATE outbox SET state = 'pending', next_at = ?1, since = ?1, earlier = attempt, settled_at = NULL
 			WHERE delivery_id = ?2 AND state <> 'delivered' RETURNING destination`},
 
-		{&st.jobSize, `SELECT octet_length(command) + coalesce(octet_length(request), 0) + coalesce(octet_length(spec), 0) + coalesce(octet_length(result), 0)
+		{&st.jobSize, `SELECT id, octet_length(command) + coalesce(octet_length(request), 0) + coalesce(octet_length(spec), 0) + coalesce(octet_length(result), 0)
 			+ coalesce((SELECT coalesce(stdout_size, octet_length(stdout), 0) + coalesce(stderr_size, octet_length(stderr), 0) FROM output WHERE job = job.seq), 0)
 			+ coalesce((SELECT sum(coalesce(body_size, octet_length(body), 0)) FROM outbox WHERE job = job.seq), 0)
 			FROM job WHERE seq = ? AND ended_at IS NOT NULL AND NOT EXISTS (SELECT 1 FROM outbox WHERE job = job.seq AND state = 'pending')`},
@@ -99,10 +103,10 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		{&st.dropOutput, "DELETE FROM output WHERE job = ?"},
 		{&st.dropJob, "DELETE FROM job WHERE seq = ? AND ended_at IS NOT NULL"},
 
-		{&st.insertLeaf, leavesText("audit", "leaf", 1)},
-		{&st.insertLeaves, leavesText("audit", "leaf", leavesAtOnce)},
-		{&st.insertHashes, leavesText("audit_hash", "hashes", 1)},
-		{&st.insertManyHashes, leavesText("audit_hash", "hashes", leavesAtOnce)},
+		{&st.insertLeaf, rowsText("audit (seq, leaf)", 2, 1)},
+		{&st.insertLeaves, rowsText("audit (seq, leaf)", 2, leavesAtOnce)},
+		{&st.insertHashes, rowsText("audit_hash (seq, hashes)", 2, 1)},
+		{&st.insertManyHashes, rowsText("audit_hash (seq, hashes)", 2, leavesAtOnce)},
 		{&st.insertCheckpoint, "INSERT INTO checkpoint (size, at, note) VALUES (?, ?, ?)"},
 	} {
 		stmt, err := conn.PrepareContext(ctx, p.text)
@@ -112,6 +116,13 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		*p.stmt, st.all = stmt, append(st.all, stmt)
 	}
 	return st, nil
+}
+
+// rowsText is a statement that stores n rows of so many columns. When one of them cannot be, the transaction is lost, and not only the statement: so
+// SQLite need not keep what it would take to undo just that.
+func rowsText(into string, columns, n int) string {
+	row := "(?" + strings.Repeat(", ?", columns-1) + ")"
+	return "INSERT OR FAIL INTO " + into + " VALUES " + row + strings.Repeat(", "+row, n-1)
 }
 
 // close frees the statements. Statements of a *sql.Conn are not closed with it, and as long as one is open SQLite keeps the files open: the WAL would

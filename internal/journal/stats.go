@@ -97,7 +97,7 @@ func (t *tally) batch(results []error, took time.Duration, err error) {
 
 // publish shows what is counted in the journal itself.
 func (t *tally) publish(c *counts) {
-	t.stored.Store(c.stored)
+	t.stored.Store(max(c.stored, 0)) // less as long as it is not counted
 	t.auditSize.Store(c.tree.size)
 }
 

@@ -88,10 +88,11 @@ func (j *Journal) orphans(ctx context.Context, names []string) ([]string, error)
 	return orphans, nil
 }
 
-// startSweep sweeps beside everything else, until Close.
+// startSweep sweeps, and counts what is stored if need be, beside everything else, until Close.
 func (j *Journal) startSweep() {
 	var ctx context.Context
 	ctx, j.stopSweep = context.WithCancel(context.Background())
+	j.sweeping.Go(func() { j.finishCount(ctx) })
 	j.sweeping.Go(func() {
 		switch n, err := j.sweep(ctx); {
 		case err != nil && ctx.Err() == nil:

@@ -21,6 +21,7 @@ type op struct {
 	newWork bool   // refused below the low-water mark
 	leaves  []leaf // for the audit, if it succeeds
 	run     func(*statements) error
+	after   func() ([]leaf, error) // more leaves, of what only the run tells; may be nil
 	answer  chan error
 }
 
@@ -30,7 +31,9 @@ type writer struct {
 	appended   func(leaves int)
 	log        *slog.Logger
 	checkSpace func(reusable func() (int64, error)) error
+	free       func() (int64, error) // bytes of the disk
 	ballast    *ballast
+	headroom   *headroom
 	db         *sql.DB
 	conn       *sql.Conn
 	st         *statements
@@ -51,7 +54,7 @@ func openWriter(ctx context.Context, path string, j *Journal) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{
-		log: j.log, checkSpace: j.checkSpace, ballast: j.ballast, db: db, conn: conn, st: new(statements), appended: j.appended,
+		log: j.log, checkSpace: j.checkSpace, free: func() (int64, error) { return j.free(j.dir) }, ballast: j.ballast, db: db, conn: conn, st: new(statements), appended: j.appended,
 		ops: make(chan *op, maxBatch), done: make(chan struct{}), tally: newTally(),
 	}
 	if err := checkPragmas(ctx, conn, j.synchronous); err != nil {
@@ -68,10 +71,16 @@ func openWriter(ctx context.Context, path string, j *Journal) (*writer, error) {
 		return nil, errors.Join(err, w.close())
 	}
 	w.st.shrinks = shrinks
-	if err := w.st.counts.loadStored(ctx, conn); err != nil {
+	if err := w.st.counts.loadNote(ctx, conn); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	if w.st.counts.tree, err = loadTree(ctx, conn); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	if w.st.nonces, err = loadNonces(ctx, conn); err != nil {
+		return nil, errors.Join(err, w.close())
+	}
+	if err := conn.QueryRowContext(ctx, "SELECT floor FROM meta").Scan(&w.st.counts.floor); err != nil {
 		return nil, errors.Join(err, w.close())
 	}
 	w.tally.publish(&w.st.counts)

@@ -83,5 +83,5 @@ func described(t *testing.T) map[string]string {
 
 // labelOrder is every label that there is. One more is to be thought about twice: what values has it, and who chooses them?
 var labelOrder = []string{
-	"client", "profile", "feature", "plugin", "kind", "route", "method", "code", "bundle", "sink", "stage", "result", "status", "outcome", "reason", "version", "release_date",
+	"client", "profile", "feature", "plugin", "phase", "kind", "route", "method", "class", "code", "bundle", "sink", "stage", "result", "status", "outcome", "reason", "version", "release_date",
 }

@@ -28,12 +28,14 @@ type events struct {
 	loadFailures    prometheus.Counter
 	reloads         *prometheus.CounterVec
 	reloadFailed    prometheus.Gauge
+	reloadedAt      prometheus.Gauge
+	plugins         *prometheus.HistogramVec
 }
 
 func newEvents(c Config) events {
 	e := events{
 		requests:        counters("requests_total", "Requests that were answered, by the code of the refusal, or ok.", "route", "method", "code"),
-		requestDuration: histograms("request_duration_seconds", "Time from a request's head to the end of its answer. Of a caller who waits for a command it includes the command.", requestBounds, "route", "method"),
+		requestDuration: histograms("request_duration_seconds", "Time from a request's head to the end of its answer. Of a caller who waits for a command it includes the command.", requestBounds, "route", "method", "class"),
 		refusals:        counters("client_refusals_total", "Requests of known clients that were refused, by code.", "client", "code"),
 		stages:          histograms("stage_duration_seconds", "Time that a stage of a request took.", stageBounds, "stage"),
 		decisions:       histograms("policy_decision_duration_seconds", "Time that the policy took to decide, by what it said.", stageBounds, "result"),
@@ -45,6 +47,8 @@ func newEvents(c Config) events {
 		loadFailures:    prometheus.NewCounter(prometheus.CounterOpts{Name: prefix + "policy_load_failures_total", Help: "Policies that were refused."}),
 		reloads:         counters("reloads_total", "Reloads of the configuration, by result.", "result"),
 		reloadFailed:    prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "reload_failed", Help: "1 while the newest reload of the configuration is not in force."}),
+		reloadedAt:      prometheus.NewGauge(prometheus.GaugeOpts{Name: prefix + "reload_timestamp_seconds", Help: "When the configuration that is in force was read."}),
+		plugins:         histograms("plugin_call_duration_seconds", "Time that calls of a plugin took, failed ones too, with the wait for their turn.", stageBounds, "plugin", "phase"),
 	}
 	for _, s := range c.JobStatuses {
 		e.ended.WithLabelValues(s)
@@ -71,7 +75,7 @@ func histograms(name, help string, bounds []float64, labels ...string) *promethe
 
 func (e *events) collectors() []prometheus.Collector {
 	return []prometheus.Collector{
-		e.requests, e.requestDuration, e.refusals, e.stages, e.decisions, e.accepted, e.observed, e.ended, e.jobDuration, e.activations, e.loadFailures, e.reloads, e.reloadFailed,
+		e.requests, e.requestDuration, e.refusals, e.stages, e.decisions, e.accepted, e.observed, e.ended, e.jobDuration, e.activations, e.loadFailures, e.reloads, e.reloadFailed, e.reloadedAt, e.plugins,
 	}
 }
 
@@ -89,10 +93,10 @@ const (
 	fault = "fault"
 )
 
-// Request counts an answer. route is a path as it is routed, not as it was sent, and code a refusal's, or "ok".
-func (e *events) Request(route, method, code string, took time.Duration) {
+// Request counts an answer. route is a path as it is routed, not as it was sent, class that of the HTTP status, and code a refusal's, or "ok".
+func (e *events) Request(route, method, class, code string, took time.Duration) {
 	e.requests.WithLabelValues(route, method, code).Inc()
-	e.requestDuration.WithLabelValues(route, method).Observe(took.Seconds())
+	e.requestDuration.WithLabelValues(route, method, class).Observe(took.Seconds())
 }
 
 // Refused counts a refusal of a client, as the configuration names it.
@@ -145,10 +149,19 @@ func (e *events) PolicyActivated() { e.activations.Inc() }
 // PolicyRefused counts a policy that did not.
 func (e *events) PolicyRefused() { e.loadFailures.Inc() }
 
+// PluginCalled counts what a call of a plugin took. Both names are from the configuration.
+func (e *events) PluginCalled(plugin, phase string, took time.Duration) {
+	e.plugins.WithLabelValues(plugin, phase).Observe(took.Seconds())
+}
+
+// ConfigurationRead says that the configuration that is in force was read now.
+func (e *events) ConfigurationRead() { e.reloadedAt.SetToCurrentTime() }
+
 // Reloaded counts a reload of the configuration.
 func (e *events) Reloaded(ok bool) {
 	if ok {
 		e.reloads.WithLabelValues("ok").Inc()
+		e.ConfigurationRead()
 	} else {
 		e.reloads.WithLabelValues("failed").Inc()
 	}

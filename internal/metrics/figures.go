@@ -105,6 +105,18 @@ func age(t time.Time) float64 {
 	return max(0, time.Since(t).Seconds())
 }
 
+// certificateFigures has nothing where there is no certificate.
+func certificateFigures(read func() time.Time) *figures {
+	f := new(figures)
+	expiry := f.gauge("tls_certificate_expiry_timestamp_seconds", "When the certificate that callers are shown ceases to be valid.")
+	f.read = func(out chan<- prometheus.Metric) {
+		if end := read(); !end.IsZero() {
+			expiry(out, stamp(end))
+		}
+	}
+	return f
+}
+
 // buildFigures say which Sidegate this is.
 func buildFigures(version, releaseDate string) *figures {
 	f := new(figures)

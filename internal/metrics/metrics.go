@@ -37,6 +37,9 @@ type Config struct {
 	Policy    func() Policy
 	Plugins   func() []Plugin
 	Sandbox   func() []Profile
+	Traces    func() Traces
+	// CertificateEnd is when the certificate for callers ceases to be valid; zero without TLS.
+	CertificateEnd func() time.Time
 
 	LookupTime time.Duration // 0 means DefaultLookupTime
 	Log        *slog.Logger  // nil means slog.Default
@@ -106,6 +109,12 @@ func (c Config) collectors() []prometheus.Collector {
 	}
 	if c.Sandbox != nil {
 		all = append(all, sandboxFigures(c.Sandbox))
+	}
+	if c.Traces != nil {
+		all = append(all, traceFigures(c.Traces))
+	}
+	if c.CertificateEnd != nil {
+		all = append(all, certificateFigures(c.CertificateEnd))
 	}
 	return all
 }

@@ -14,6 +14,10 @@ type Policy struct {
 	Warnings    int  // about the one that decides
 	Bundles     []Bundle
 
+	CacheHits, CacheMisses, CacheBypassed uint64 // decisions, since the start
+	CacheBytes                            int64
+	Cacheable                             bool // decisions of the one that decides may be given again
+
 	LogWaiting                                int64 // events and chunks of decision logs
 	LogDroppedFull, LogDroppedRate, LogFailed int64 // events, since the start
 	ChunksSent, ChunksNotSent                 int64 // since the start
@@ -36,6 +40,9 @@ func policyFigures(read func() Policy) *figures {
 	bundleFailed := f.gauge("policy_bundle_failed", "1 while the bundle cannot be fetched, or its newest version not be used.", "bundle")
 	fromDisk := f.gauge("policy_bundle_from_disk", "1 while the bundle is one that an earlier process kept, because its server has not answered since.", "bundle")
 	contact := f.gauge("policy_bundle_contact_timestamp_seconds", "When the bundle's server last answered in order; 0 if it never did.", "bundle")
+	cached := f.counter("policy_cache_decisions_total", "Decisions, by whether one on the same request was given again (hit), kept (miss), or could not be (bypass).", "result")
+	cacheBytes := f.gauge("policy_cache_bytes", "Memory that kept decisions take.")
+	cacheable := f.gauge("policy_cacheable", "1 if decisions of the policy that decides may be given again; the log says why not.")
 	logWaiting := f.gauge("decision_log_waiting", "Events and chunks of events that wait to be sent.")
 	logDropped := f.counter("decision_log_dropped_total", "Events and chunks that were dropped: because too many waited (full), or were made at once (rate).", "reason")
 	logFailed := f.counter("decision_log_failures_total", "Events that could not be written.")
@@ -51,6 +58,11 @@ func policyFigures(read func() Policy) *figures {
 			fromDisk(out, truth(b.FromDisk), b.Name)
 			contact(out, stamp(b.ContactAt), b.Name)
 		}
+		cached(out, float64(p.CacheHits), "hit")
+		cached(out, float64(p.CacheMisses), "miss")
+		cached(out, float64(p.CacheBypassed), "bypass")
+		cacheBytes(out, float64(p.CacheBytes))
+		cacheable(out, truth(p.Cacheable))
 		logWaiting(out, float64(p.LogWaiting))
 		logDropped(out, float64(p.LogDroppedFull), "full")
 		logDropped(out, float64(p.LogDroppedRate), "rate")

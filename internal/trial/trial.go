@@ -28,15 +28,16 @@ type Options struct {
 	Edit func(yaml string) (string, error)
 }
 
-// Gateway is a running process. Its methods are safe for concurrent use.
+// Gateway is a running process. Its methods are safe for concurrent use, but for Restart.
 type Gateway struct {
 	URL    string
 	Secret []byte
 
-	cmd    *exec.Cmd
-	out    output
-	ended  chan struct{}
-	endErr error // valid once ended is closed
+	binary, file string // what is started, and its configuration
+	cmd          *exec.Cmd
+	out          output
+	ended        chan struct{}
+	endErr       error // valid once ended is closed
 }
 
 // Start sets a gateway up on a free port of loopback, starts it, and waits until it answers. Close must be called.
@@ -62,21 +63,37 @@ func Start(ctx context.Context, o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{URL: "http://" + address, Secret: bytes.TrimSuffix(secret, []byte("\n")), ended: make(chan struct{})}
-	g.cmd = exec.CommandContext(ctx, o.Binary, "serve", "--config", file)
-	g.cmd.Stdout, g.cmd.Stderr = &g.out, &g.out
-	if err := g.cmd.Start(); err != nil {
-		return nil, err
-	}
-	go func() {
-		g.endErr = g.cmd.Wait()
-		close(g.ended)
-	}()
-	if _, err := g.Welcome(ctx); err != nil {
-		g.Close()
+	g := &Gateway{URL: "http://" + address, Secret: bytes.TrimSuffix(secret, []byte("\n")), binary: o.Binary, file: file}
+	if err := g.serve(ctx, ctx); err != nil {
 		return nil, err
 	}
 	return g, nil
+}
+
+// serve starts the process, which life ends, and waits until it answers.
+func (g *Gateway) serve(ctx, life context.Context) error {
+	cmd, ended := exec.CommandContext(life, g.binary, "serve", "--config", g.file), make(chan struct{})
+	cmd.Stdout, cmd.Stderr = &g.out, &g.out
+	if err := cmd.Start(); err != nil {
+		return err
+	}
+	g.cmd, g.ended = cmd, ended
+	go func() {
+		g.endErr = cmd.Wait()
+		close(ended)
+	}()
+	if _, err := g.Welcome(ctx); err != nil {
+		g.Close()
+		return err
+	}
+	return nil
+}
+
+// Restart kills the gateway, as a power cut does, and starts it again on what it left, at the same address. The context bounds the start alone. No other
+// method may be called meanwhile.
+func (g *Gateway) Restart(ctx context.Context) error {
+	g.Kill()
+	return g.serve(ctx, context.WithoutCancel(ctx))
 }
 
 func edit(file string, change func(string) (string, error)) error {

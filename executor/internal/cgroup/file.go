@@ -7,6 +7,7 @@ import (
 	"math"
 	"os"
 	"strconv"
+	"sync"
 
 	"golang.org/x/sys/unix"
 )
@@ -99,13 +100,17 @@ func (f file) number() (int64, error) {
 
 // field reads a number from a file of lines "key number". A file without the key counts 0.
 func (f file) field(key string) (int64, error) {
-	var buf [2048]byte
+	buf := records.Get().(*[2048]byte)
+	defer records.Put(buf)
 	text, err := f.read(buf[:])
 	if err != nil {
 		return 0, err
 	}
 	return parseField(text, key)
 }
+
+// records are buffers for field, which is called several times for each job.
+var records = sync.Pool{New: func() any { return new([2048]byte) }}
 
 func parseField(text []byte, key string) (int64, error) {
 	for line := range bytes.Lines(text) {

@@ -45,7 +45,7 @@ func compile(s *Spec, leave int) (*program, error) {
 	if err := s.check(); err != nil {
 		return nil, err
 	}
-	p := &program{cgroup: -1, pidfd: -1, report: -1, calls: make([]call, 0, 192)}
+	p := &program{cgroup: -1, pidfd: -1, report: -1, calls: *room.Get().(*[]call)}
 	if leave >= 0 {
 		p.add(StepHelper, unix.SYS_READ, uintptr(leave), address(p, new(byte)), 1).least = 1
 	}
@@ -253,8 +253,7 @@ func (p *program) addRestrictions(s *Spec) error {
 		p.add(StepLandlock, unix.SYS_LANDLOCK_RESTRICT_SELF, fd, 0)
 	}
 	if len(s.Filter) > 0 {
-		filter := slices.Clone(s.Filter)
-		at := address(p, &unix.SockFprog{Len: uint16(len(filter)), Filter: &filter[0]})
+		at := address(p, &unix.SockFprog{Len: uint16(len(s.Filter)), Filter: &s.Filter[0]})
 		p.add(StepSeccomp, unix.SYS_SECCOMP, unix.SECCOMP_SET_MODE_FILTER, 0, at)
 	}
 	return nil

@@ -2,6 +2,7 @@ package spawn
 
 import (
 	"os"
+	"sync"
 	"syscall"
 	"unsafe"
 
@@ -152,9 +153,18 @@ func (p *program) fd(f *os.File, step Step) (uintptr, error) {
 	return uintptr(high), nil
 }
 
-// close closes what writing the program has opened.
+// room is for the calls of programs, which are a few hundred bytes for each of a hundred calls.
+var room = sync.Pool{New: func() any { return new(make([]call, 0, 192)) }}
+
+// close closes what writing the program has opened, and gives its calls back. No child may be running it any more: one that shares this memory has
+// executed its command or is dead.
 func (p *program) close() {
 	for _, fd := range p.lifted {
 		unix.Close(fd)
 	}
+	calls := p.calls
+	p.calls = nil
+	clear(calls) // they point into the program, which other calls must not keep alive
+	calls = calls[:0]
+	room.Put(&calls)
 }
