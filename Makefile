@@ -6,7 +6,7 @@ VERSION      ?= $(shell git describe --tags --always --dirty 2>/dev/null)
 RELEASE_DATE ?= $(shell git log -1 --format=%cs 2>/dev/null)
 LDFLAGS      := -s -w $(if $(VERSION),-X main.version=$(VERSION)) $(if $(RELEASE_DATE),-X main.releaseDate=$(RELEASE_DATE))
 
-.PHONY: help build plugins demo test race sdk soak bench bench-reply bench-spawn fuzz check checks fmt vet staticcheck rego tidy clean
+.PHONY: help build plugins demo test race sdk soak soak-mixed bench bench-record bench-spawn conformance fuzz check checks fmt vet staticcheck rego tidy shellcheck manifests release packages release-check clean
 .DEFAULT_GOAL := help
 
 help: ## list the targets
@@ -50,17 +50,25 @@ bin/wabt/node_modules: tools/wabt/package-lock.json
 	npm ci --prefix bin/wabt --no-audit --no-fund
 	touch $@
 
-bench: build ## compare with a bare handler, from one run
+bench: build ## compare with webhook and a bare handler, from one run of about two minutes
 	go run ./bench -sidegate bin/sidegate
 
-soak: ## what takes too long for every run: 10,000 children made in each way, 1,000 hostile trees killed under each profile, 20 power cuts, 1,000,000 jobs in the journal
+bench-record: build ## the same, and make bench/RESULTS.md and the picture in README.md from it
+	go run ./bench -sidegate bin/sidegate -write bench
+
+conformance: build ## try what command runners get wrong, on Sidegate, a bare handler and webhook
+	go run ./bench/conformance -sidegate bin/sidegate -adapter sidegate,bare,webhook
+
+soak-mixed: build plugins ## have a gateway live through all that it will meet, for SOAK (30m)
+	go run ./bench/soak -sidegate bin/sidegate -plugins bin/plugins -for $(or $(SOAK),30m)
+
+soak: ## what takes too long for every run: 10,000 children made in each way, 1,000 hostile trees killed under each profile, 20 power cuts, 1,000,000 jobs in the journal, 50 gateways killed under load, 2,000 bytes of a journal changed one at a time, 100,000 commands run and forgotten, and starts with up to 100,000 jobs
 	CGO_ENABLED=1 SPAWN_STRESS=10000 go test -race -count=1 -timeout 30m ./executor/internal/spawn
 	KILL_TREES=1000 go test -count=1 -timeout 30m -run TestNoSurvivors -v ./executor
 	POWER_CUTS=20 go test -count=1 -timeout 30m -run TestPowerCut -v ./internal/journal
 	JOURNAL_JOBS=1000000 go test -count=1 -timeout 60m -run TestMemoryStaysFlat -v ./internal/journal
-
-bench-reply: build ## compare a reply of 10 MiB with a bare handler that streams it, and watch the gateway's memory
-	go run ./bench/reply -sidegate bin/sidegate
+	DURABILITY_ROUNDS=50 DURABILITY_FLIPS=2000 DURABILITY_CALLS=100000 go test -count=1 -timeout 90m -v ./bench/durability
+	go test -timeout 30m -run - -bench Start -benchtime 5x ./bench/durability
 
 bench-spawn: ## compare what starting a command costs with vfork in C, from one run
 	go run ./bench/spawn
@@ -74,7 +82,7 @@ check: ## what CI runs
 	if [ "$$before" != "$$after" ]; then echo "make check changed the tree:"; git status --short; exit 1; fi
 	@echo "check: all passed"
 
-checks: fmt vet staticcheck tidy rego race sdk demo
+checks: fmt vet staticcheck tidy rego shellcheck manifests bin/nfpm race sdk release-check demo
 	bin/sidegate policy test policies
 	bin/sidegate policy check policies
 
@@ -88,11 +96,35 @@ vet:
 staticcheck: bin/staticcheck
 	bin/staticcheck ./...
 
+# What goes to users. The same commit gives the same bytes; deploy/release says what is in them.
+release: bin/nfpm ## build tarballs, packages, bills of materials and digests for both architectures into dist
+	go run ./deploy/release -dist dist -nfpm bin/nfpm
+
+packages: bin/nfpm ## the same, for this machine only
+	go run ./deploy/release -dist dist -nfpm bin/nfpm -arch host
+
+release-check: bin/nfpm ## prove that two builds of this tree, in two places, are the same
+	./deploy/release/check.sh bin/nfpm
+
+# A module of its own, because packages of other systems bring much along.
+bin/nfpm: tools/nfpm/go.mod
+	go -C tools/nfpm build -o ../../bin/nfpm github.com/goreleaser/nfpm/v2/cmd/nfpm
+
+shellcheck:
+	@command -v shellcheck >/dev/null || { echo "shellcheck is missing: apt-get install shellcheck"; exit 1; }
+	shellcheck deploy/install.sh deploy/packages/*.sh deploy/release/*.sh deploy/testdata/systemctl
+
+# What is deployed in containers, by the types of Kubernetes and the parser of BuildKit: again too much for our own module.
+manifests:
+	cd tools/manifests && go vet ./... && go test ./...
+
 tidy:
 	go mod tidy -diff
 	go mod verify
 	cd tools && go mod tidy -diff
 	cd tools/regal && go mod tidy -diff
+	cd tools/nfpm && go mod tidy -diff
+	cd tools/manifests && go mod tidy -diff
 
 # The policies hold under the stock tools, not only under ours; .regal/config.yaml says what Regal lets pass.
 rego: bin/opa bin/regal
