@@ -43,7 +43,7 @@ func excuse(status int, text string) error {
 	switch {
 	case status == 429, status == 503 && strings.Contains(text, "plugin_busy"):
 		return errBusy
-	case status == 403 && strings.Contains(text, "it took too long"), status == 502 && strings.Contains(text, "(deadline)"):
+	case status == 503 && strings.Contains(text, "policy_timeout"), status == 502 && strings.Contains(text, "(deadline)"):
 		return errSlow
 	}
 	return nil
