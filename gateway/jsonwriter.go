@@ -9,8 +9,9 @@ import (
 	"github.com/sidegate/sidegate/executor"
 )
 
-// jsonPiece is how many bytes of a string are turned into JSON at a time.
-const jsonPiece = 64 << 10
+// jsonPiece is how many bytes of a string are turned into JSON at a time. Each piece is a chunk of the reply and two writes to the connection: with 64 KiB
+// it takes a sixth longer to send 10 MiB.
+const jsonPiece = 256 << 10
 
 // jsonWriter writes JSON in pieces. After an error it writes nothing more; err says what went wrong.
 type jsonWriter struct {

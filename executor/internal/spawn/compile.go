@@ -36,7 +36,7 @@ func supported() bool {
 }
 
 // compile writes the program of a Spec; the package documentation gives the order and its reasons. If leave is not -1, the child begins by waiting for a
-// byte from that descriptor. The caller closes the program.
+// byte from that descriptor, and has a table of descriptors of its own from the start. The caller closes the program.
 //
 // It is not inlined, so that the program is on the heap for certain, and with it all that the program keeps.
 //
@@ -46,6 +46,8 @@ func compile(s *Spec, leave int) (*program, error) {
 		return nil, err
 	}
 	p := &program{cgroup: -1, pidfd: -1, report: -1, calls: *room.Get().(*[]call)}
+	// What maps users opens files, which must not appear among the gateway's.
+	p.shares = leave < 0 && (s.Namespaces == nil || s.Namespaces.User == nil)
 	if leave >= 0 {
 		p.add(StepHelper, unix.SYS_READ, uintptr(leave), address(p, new(byte)), 1).least = 1
 	}
@@ -57,13 +59,29 @@ func compile(s *Spec, leave int) (*program, error) {
 			return nil, err
 		}
 	}
+	if p.shares {
+		p.calls[p.table].args[0] = p.top + 1
+	}
 	return p, nil
+}
+
+// addTable gives the child a table of descriptors of its own, with those that it needs from here on and what lies between them. Nothing may be opened or
+// closed before it. The gateway's thread, which waits meanwhile, has the shared one too: so it is copied, and what is closed is closed in the copy.
+func (p *program) addTable(*Spec) error {
+	if p.shares {
+		p.table = len(p.calls)
+		p.add(StepDescriptors, unix.SYS_CLOSE_RANGE, 0, math.MaxUint32, unix.CLOSE_RANGE_UNSHARE)
+	}
+	return nil
 }
 
 // cloneCall is the system call that makes the child, with more flags. clone3(2) is left alone where it is not needed: container runtimes refuse it,
 // because their filters cannot see its flags. Where it is used, it resets what the gateway handles of signals as well.
 func (p *program) cloneCall(flags, pidfd uintptr) (nr, a1, a2, a3 uintptr) {
 	flags |= p.flags
+	if p.shares {
+		flags |= unix.CLONE_FILES
+	}
 	if !p.clears() {
 		return unix.SYS_CLONE, flags | uintptr(unix.SIGCHLD), 0, pidfd
 	}
@@ -88,7 +106,7 @@ type cloneArgs struct {
 
 func (p *program) addCgroups(s *Spec) error {
 	if s.Cgroup != nil {
-		fd, err := p.fd(s.Cgroup, StepClone)
+		fd, err := number(s.Cgroup, StepClone)
 		if err != nil {
 			return err
 		}
@@ -101,7 +119,7 @@ func (p *program) addCgroups(s *Spec) error {
 // lock of the whole system.
 func (p *program) addTasks(s *Spec) error {
 	for _, f := range s.Tasks {
-		fd, err := p.fd(f, StepTasks)
+		fd, err := number(f, StepTasks)
 		if err != nil {
 			return err
 		}

@@ -1,6 +1,7 @@
 package spawn
 
 import (
+	"cmp"
 	"fmt"
 	"unsafe"
 
@@ -16,7 +17,7 @@ const hiddenOptions = "size=4k,nr_inodes=1,mode=555"
 func (p *program) addNamespaces(s *Spec) error {
 	n := s.Namespaces
 	if n == nil {
-		return p.addTasks(s)
+		return cmp.Or(p.addTasks(s), p.addTable(s))
 	}
 	for _, flag := range []struct {
 		wanted bool
@@ -29,7 +30,7 @@ func (p *program) addNamespaces(s *Spec) error {
 			p.flags |= flag.flag
 		}
 	}
-	for _, step := range []func(*Spec) error{p.addUserMap, p.addTasks, p.addNetwork, p.addMounts, p.addProc} {
+	for _, step := range []func(*Spec) error{p.addUserMap, p.addTasks, p.addNetwork, p.addTable, p.addMounts, p.addProc} {
 		if err := step(s); err != nil {
 			return err
 		}
@@ -73,7 +74,7 @@ func (p *program) addNetwork(s *Spec) error {
 	if s.Namespaces.Network == nil {
 		return nil
 	}
-	fd, err := p.fd(s.Namespaces.Network, StepNetwork)
+	fd, err := number(s.Namespaces.Network, StepNetwork)
 	if err != nil {
 		return err
 	}

@@ -9,7 +9,9 @@
 // The child takes these steps. What fails ends it, and the [Error] names the step; none is left out silently.
 //
 //   - clone: with the namespaces and the cgroup v2, so that nothing ever runs outside of them.
-//   - user map, cgroup tasks, network, mounts, proc: while it may.
+//   - user map, cgroup tasks, network: while it may.
+//   - descriptors, under Vfork: so far it has shared the gateway's table, and now takes a copy of its beginning. It neither opens nor closes any before.
+//   - mounts, proc: while it may.
 //   - session, signals: out of the gateway's reach for a terminal's signals; every disposition the default, nothing blocked.
 //   - stdio.
 //   - bounding set, identity, capabilities: in this order, because the first two take capabilities.

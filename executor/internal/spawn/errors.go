@@ -42,7 +42,7 @@ const (
 	StepNoNewPrivs                   // as for all the rest, see prctl(2), landlock(7), seccomp(2)
 	StepLandlock
 	StepSeccomp
-	StepDescriptors // close-on-exec for all others
+	StepDescriptors // a table of its own at first, close-on-exec for all others at last
 	StepExec        // execveat
 	stepEnd
 )

@@ -34,6 +34,11 @@ type program struct {
 	sigset   [2]uint64                    // masks: what the thread that makes the child gets, and what it had
 	keep     []any                        // what else the arguments point to
 	lifted   []int                        // duplicates that close closes
+
+	shares bool    // the child begins with the gateway's table of descriptors, see low.go
+	table  int     // the call that ends this
+	top    uintptr // the highest descriptor that is needed after it
+	low    *low    // where descriptors were duplicated; nil for nowhere
 }
 
 // call is one system call. A result below least, and an error other than pass, is the end of the child.
@@ -136,21 +141,41 @@ func (p *program) texts(step Step, list []string) (uintptr, error) {
 	return address(p, &array[0]), nil
 }
 
-// fd returns the descriptor of f as a number above 2, so that putting 0, 1 and 2 into place cannot overwrite it.
-func (p *program) fd(f *os.File, step Step) (uintptr, error) {
+// number returns the descriptor of f, for calls that come before those that put 0, 1 and 2 into place, and before the child has a table of its own.
+func number(f *os.File, step Step) (uintptr, error) {
 	fd := f.Fd()
 	if fd == ^uintptr(0) {
 		return 0, &Error{step, syscall.EBADF}
 	}
-	if fd > 2 {
-		return fd, nil
-	}
-	high, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3)
+	return fd, nil
+}
+
+// fd returns the descriptor of f as a number above 2, so that putting 0, 1 and 2 into place cannot overwrite it, and as a low one where that matters.
+func (p *program) fd(f *os.File, step Step) (uintptr, error) {
+	fd, err := number(f, step)
 	if err != nil {
-		return 0, &Error{step, err}
+		return 0, err
 	}
-	p.lifted = append(p.lifted, high)
-	return uintptr(high), nil
+	if p.shares && fd >= lowest {
+		if p.low == nil {
+			p.low = takeLow()
+		}
+		if p.low != nil {
+			if fd, err = p.low.put(fd); err != nil {
+				return 0, &Error{step, err}
+			}
+		}
+	}
+	if fd <= 2 {
+		high, err := unix.FcntlInt(fd, unix.F_DUPFD_CLOEXEC, 3)
+		if err != nil {
+			return 0, &Error{step, err}
+		}
+		p.lifted = append(p.lifted, high)
+		fd = uintptr(high)
+	}
+	p.top = max(p.top, fd)
+	return fd, nil
 }
 
 // room is for the calls of programs, which are a few hundred bytes for each of a hundred calls.
@@ -161,6 +186,10 @@ var room = sync.Pool{New: func() any { return new(make([]call, 0, 192)) }}
 func (p *program) close() {
 	for _, fd := range p.lifted {
 		unix.Close(fd)
+	}
+	if p.low != nil {
+		p.low.close()
+		p.low = nil
 	}
 	calls := p.calls
 	p.calls = nil

@@ -41,6 +41,7 @@ func clone(nr, a1, a2, a3 uintptr, p *program) (pid, errno uintptr)
 // After a child has changed its user, the gateway is not dumpable (see prctl(2)): the kernel does that to the memory of a process whose user changes.
 func Vfork(s *Spec) (Child, error) {
 	defer runtime.KeepAlive(s)
+	lows() // while the low numbers are free
 	p, err := compile(s, -1)
 	if err != nil {
 		return Child{}, err
