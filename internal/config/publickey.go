@@ -30,27 +30,11 @@ func optionalPublicKey(dst *[]ed25519.PublicKey) value {
 
 // publicKeyItem is one file of a list of them. A key that the configuration has already is a problem: it would be two clients.
 func publicKeyItem(dst *ed25519.PublicKey) value {
-	return value{kind: "a path", read: func(d *decoder, key string, n *yaml.Node) {
-		if n.Kind != yaml.ScalarNode {
-			d.report(n.Line, key, "must be a path, not %s", nodeKind(n))
-			return
-		}
-		k, err := d.readPublicKey(n)
-		if err != nil {
-			d.report(n.Line, key, "%s", err)
-			return
-		}
-		if other, ok := d.publicKeys[string(k)]; ok {
-			d.report(n.Line, key, "holds the same public key as %s on line %d; every key must differ", other, d.lines[other])
-			return
-		}
-		d.publicKeys[string(k)] = key
-		*dst = k
-	}}
+	return onlyOnce("public key", (*decoder).readPublicKey, func(d *decoder) map[string]string { return d.publicKeys }, func(k []byte) { *dst = k })
 }
 
 // readPublicKey reads the file that n names.
-func (d *decoder) readPublicKey(n *yaml.Node) (ed25519.PublicKey, error) {
+func (d *decoder) readPublicKey(n *yaml.Node) ([]byte, error) {
 	s, err := stringOf(n)
 	if err != nil {
 		return nil, err

@@ -27,22 +27,27 @@ func secret(dst *[]Secret) value {
 // secretItem is one file of a list of them. A secret that the configuration has
 // already is a problem: a signature could not say whose it is.
 func secretItem(dst *Secret) value {
+	return onlyOnce("secret", (*decoder).readSecret, func(d *decoder) map[string]string { return d.secrets }, func(b []byte) { *dst = NewSecret(b) })
+}
+
+// onlyOnce is a file whose content no other of its kind may have. had holds those that were read, with the keys that name them.
+func onlyOnce(kind string, read func(*decoder, *yaml.Node) ([]byte, error), had func(*decoder) map[string]string, keep func([]byte)) value {
 	return value{kind: "a path", read: func(d *decoder, key string, n *yaml.Node) {
 		if n.Kind != yaml.ScalarNode {
 			d.report(n.Line, key, "must be a path, not %s", nodeKind(n))
 			return
 		}
-		b, err := d.readSecret(n)
+		content, err := read(d, n)
 		if err != nil {
 			d.report(n.Line, key, "%s", err)
 			return
 		}
-		if other, ok := d.secrets[string(b)]; ok {
-			d.report(n.Line, key, "holds the same secret as %s on line %d; every secret must differ", other, d.lines[other])
+		if other, ok := had(d)[string(content)]; ok {
+			d.report(n.Line, key, "holds the same %[1]s as %[2]s on line %[3]d; every %[1]s must differ", kind, other, d.lines[other])
 			return
 		}
-		d.secrets[string(b)] = key
-		*dst = NewSecret(b)
+		had(d)[string(content)] = key
+		keep(content)
 	}}
 }
 

@@ -80,7 +80,7 @@ func TestRefusesSignatories(t *testing.T) {
 		{`scheme: httpsig, public_key_file: ""`, "public_key_file: is required, or secret_file: what the signatures of this client are verified with; make it with: sidegate keys new"},
 		{"scheme: httpsig, public_key_files: []", "public_key_files: must list one file, or two during rotation"},
 		{"scheme: httpsig, public_key_file: a.pub, secret_file: long.secret", "public_key_file: clients[0].secret_file is set too; use one of the two"},
-		{"scheme: httpsig, public_key_file: a.pub, public_key_files: [a.pub]", "public_key_files[0]: holds the same public key as clients[0].public_key_file on line 3; every key must differ"},
+		{"scheme: httpsig, public_key_file: a.pub, public_key_files: [a.pub]", "public_key_files[0]: holds the same public key as clients[0].public_key_file on line 3; every public key must differ"},
 		{"scheme: httpsig, secret_file: short.secret", "secret_file: holds 31 bytes, and message signatures need 32 at least; make a secret with: openssl rand -hex 32"},
 		{"scheme: httpsig, secret_files: [long.secret, short.secret]", "secret_files[1]: holds 31 bytes, and message signatures need 32 at least; make a secret with: openssl rand -hex 32"},
 		{"scheme: httpsig, public_key_file: a.pub, uids: [1]", "uids: is for scheme peercred; this client is known by its signature"},
