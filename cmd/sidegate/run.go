@@ -100,7 +100,21 @@ func (c *call) run(cmd *cobra.Command, args []string) error {
 	if funcScheme {
 		return c.overFunc(cmd, args)
 	}
-	return c.overNative(cmd, args)
+	err := c.overNative(cmd, args)
+	if errors.Is(err, errOtherScheme) {
+		fmt.Fprintf(cmd.ErrOrStderr(), "sidegate: the gateway refuses a message signature of client %s; trying Func's scheme with the same secret, as without --client\n", printable(c.clientName))
+		return c.overFunc(cmd, args)
+	}
+	return err
+}
+
+// errOtherScheme says that the secret may be one of the Func scheme.
+var errOtherScheme = errors.New("the signature is refused")
+
+// mayBeFunc tells whether the call can be made by the Func scheme too. Who names a client with that scheme, and its secret, has said all that is needed; a secret
+// of another scheme signs nothing there that anybody takes.
+func (c *call) mayBeFunc() bool {
+	return c.secretFile != "" && c.keyFile == "" && !c.onSocket() && !c.stdin && len(c.labels) == 0
 }
 
 // plausible refuses what cannot be meant.

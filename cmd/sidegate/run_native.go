@@ -146,6 +146,9 @@ func (c *call) failed(cmd *cobra.Command, err error) error {
 	if !errors.As(err, &refused) {
 		return &exitError{exitFailed, err}
 	}
+	if refused.Reason == "invalid_signature" && c.mayBeFunc() {
+		return errOtherScheme
+	}
 	if c.json && len(refused.raw) > 0 {
 		if _, err := fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(string(refused.raw))); err != nil {
 			return &exitError{exitFailed, err}
