@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"flag"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -20,6 +21,8 @@ func TestMain(m *testing.M) {
 	peers.RunChild()
 	runAct()
 	runFaulty()
+	flag.Parse()
+	_ = flag.Set("test.parallel", "8") // probes wait, for the most part
 	code := m.Run()
 	if dir, err := scratch(); err == nil {
 		_ = os.RemoveAll(dir)
