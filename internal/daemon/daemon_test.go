@@ -5,6 +5,7 @@ import (
 	"context"
 	"encoding/json"
 	"fmt"
+	"io"
 	"log/slog"
 	"net/http"
 	"os"
@@ -125,8 +126,13 @@ func send(client *http.Client, req *http.Request) (answer, error) {
 		return answer{}, err
 	}
 	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body) // to its end, or the connection is not used again
+	if err != nil {
+		return answer{}, err
+	}
 	a := answer{Status: resp.StatusCode}
-	return a, json.NewDecoder(resp.Body).Decode(&a)
+	err = json.Unmarshal(text, &a)
+	return a, err
 }
 
 // call makes one call and returns its answer.

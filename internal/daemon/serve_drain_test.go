@@ -19,6 +19,7 @@ func TestDrainStepByStep(t *testing.T) {
 	h.yaml += "\ndrain: {delay: 1h, grace: 1h}\n"
 	h.configure(t, "p.wasm", "")
 	d, url, stop := h.open(t)
+	t.Cleanup(d.Hurry) // or a test that fails waits for the hours
 	running := h.background(t, url, map[string]string{"command": h.untilReleased()})
 	h.await(t, "begun")
 	kept := &http.Client{Transport: &http.Transport{}}
