@@ -61,9 +61,11 @@ func newHost(t *testing.T) *host {
 	if os.Geteuid() != 0 {
 		t.Skip("a file system over that of this machine needs root")
 	}
-	for _, name := range []string{"unshare", "nsenter", "setpriv", "ip", "ss", "useradd", "bash"} {
+	for name, pkg := range map[string]string{
+		"unshare": "util-linux", "nsenter": "util-linux", "setpriv": "util-linux", "ip": "iproute2", "ss": "iproute2", "useradd": "passwd", "bash": "bash",
+	} {
 		if _, err := exec.LookPath(name); err != nil {
-			t.Skipf("this machine has no %s", name)
+			t.Skipf("this machine has no %s (Debian package %s)", name, pkg)
 		}
 	}
 	program, err := built()

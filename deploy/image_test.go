@@ -51,10 +51,10 @@ func TestImage(t *testing.T) {
 	t.Parallel()
 	busybox, err := exec.LookPath("busybox")
 	if err != nil {
-		t.Skip("this machine has no busybox (apt package busybox-static)")
+		t.Skip("this machine has no busybox (Debian package busybox-static)")
 	}
 	if text, err := exec.Command("ldd", busybox).CombinedOutput(); err == nil {
-		t.Skipf("%s needs libraries (apt package busybox-static): %s", busybox, text)
+		t.Skipf("%s needs libraries (Debian package busybox-static): %s", busybox, text)
 	}
 	h := newHost(t)
 	h.image()

@@ -35,7 +35,7 @@ func newDisk(t *testing.T, kind string) disk {
 		must(t, os.Truncate(image, 64<<20))
 		mkfs, err := exec.LookPath("mkfs.ext4")
 		if err != nil {
-			t.Skip("this host has no mkfs.ext4")
+			t.Skip("this host has no mkfs.ext4 (Debian package e2fsprogs)")
 		}
 		// No blocks are kept for root: the disk is full when it is full.
 		if out, err := exec.Command(mkfs, "-q", "-m", "0", "-E", "nodiscard", image).CombinedOutput(); err != nil {

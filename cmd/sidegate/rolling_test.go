@@ -68,7 +68,7 @@ func (c *rollingCaller) run(t *testing.T, y *yard, over *atomic.Bool) {
 // by somebody else new connections wait for the next gateway; without, they are refused meanwhile, and made again.
 func TestRollingRestart(t *testing.T) {
 	if testing.Short() {
-		t.Skip("takes half a minute")
+		t.Skip("-short was given, and replacing a gateway ten times takes half a minute")
 	}
 	for _, hold := range []bool{true, false} {
 		t.Run(map[bool]string{true: "sockets held", false: "in place"}[hold], func(t *testing.T) {
