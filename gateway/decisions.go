@@ -95,6 +95,8 @@ func (g *Gateway) foresee(ctx context.Context, req Request) (*decisionReply, err
 		r.refusal = &Error{Reasons: []string{}}
 	} else if r, err = g.rule(ctx, made.request); err != nil {
 		return nil, err
+	} else if r.refusal != nil && r.refusal.Code == PolicyTimeout {
+		return nil, r.refusal // no answer is none
 	}
 	reply := replyOf(r)
 	reply.ChangedBy, reply.Incomplete = made.request.changedBy(), made.incomplete
