@@ -228,3 +228,58 @@ func TestRecordsWithoutKey(t *testing.T) {
 	}
 	check("audit.pub lists more than one key")
 }
+
+// TestRecordsBesideAGateway: jobs that end, and are forgotten, while they are compared are no findings.
+func TestRecordsBesideAGateway(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	jobsJournal(t, dir)
+	j, err := journal.Open(t.Context(), journal.Config{Dir: dir, LowWater: -1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer j.Close()
+	for range 300 { // enough for the first jobs to be looked up before the end of the log
+		if err := j.Record(t.Context(), audit.Leaf{Type: audit.Started, Time: time.Now(), Job: "another"}.Encode()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	r, err := journal.OpenReadOnly(t.Context(), dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer r.Close()
+	source, log, err := auditSource(t.Context(), r)
+	if err != nil {
+		t.Fatal(err)
+	}
+	looked := 0
+	records, _ := auditRecords(r, log, dir)
+	find := records.Find
+	records.Find = func(ctx context.Context, ids []string) ([]audit.Record, error) {
+		found, err := find(ctx, ids)
+		looked++
+		for _, job := range []string{"job-4", "job-5"} { // between what was looked up and the moment at which the rest is
+			status, leaf := journal.Killed, audit.Leaf{Type: audit.Ended, Time: time.Now(), Job: job, Status: "killed", ExitCode: new(0)}
+			o := journal.Outcome{JobID: job, Status: status, At: time.Now(), Leaf: func(kept journal.Output) ([]byte, error) {
+				none := &audit.Stream{SHA256: hex.EncodeToString(kept.Stdout.SHA256[:])}
+				leaf.Stdout, leaf.Stderr = none, none
+				return leaf.Encode(), nil
+			}}
+			err = errors.Join(err, j.Finish(ctx, o))
+		}
+		_, pruned := j.Prune(ctx, journal.Retention{EndedBefore: time.Date(2026, 3, 1, 12, 0, 3, 0, time.UTC), Leaf: func(jobs []string) []byte {
+			return audit.Leaf{Type: audit.Pruned, Time: time.Now(), Count: int64(len(jobs)), Jobs: jobs}.Encode()
+		}})
+		return found, errors.Join(err, pruned)
+	}
+	source.Records = records
+	keys, err := audit.ReadKeys(dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	report, err := audit.Verify(t.Context(), source, audit.Expect{Keys: keys})
+	if err != nil || len(report.Findings) > 0 || looked != 1 {
+		t.Errorf("%d times looked up: %+v, %v", looked, report, err)
+	}
+}

@@ -241,6 +241,9 @@ func (c *comparing) rest(whole bool) (err error) {
 	if err := c.flush(now.Find); err != nil {
 		return err
 	}
+	if err := c.refresh(now); err != nil {
+		return err
+	}
 	for row, err := range now.Leaves {
 		if err != nil {
 			return err
@@ -252,8 +255,8 @@ func (c *comparing) rest(whole bool) (err error) {
 	if err := c.flush(now.Find); err != nil {
 		return err
 	}
-	if err := c.unended(now, whole); err != nil || !whole {
-		return err
+	if c.unended(whole); !whole {
+		return nil
 	}
 	for _, job := range slices.Sorted(maps.Keys(c.absent)) {
 		seq := c.absent[job]
@@ -263,26 +266,40 @@ func (c *comparing) rest(whole bool) (err error) {
 	return c.unknown(now)
 }
 
-// unended compares jobs of which the log tells no end.
-func (c *comparing) unended(now *RecordsNow, whole bool) error {
+// refresh looks up again what is stored of jobs that had not ended: a gateway that runs goes on with them, and may have forgotten some.
+func (c *comparing) refresh(now *RecordsNow) error {
 	for ids := range slices.Chunk(slices.Sorted(maps.Keys(c.open)), recordsAtOnce) {
 		records, err := now.Find(c.ctx, ids)
 		if err != nil {
 			return err
 		}
+		found := map[string]bool{}
 		for _, r := range records {
-			job := c.open[r.Job]
-			job.record = r
-			var wrong differences
-			job.decided(&wrong)
-			c.changed(r.Job, job.admitted, wrong)
-			if r.Ended && whole {
-				c.found.add(Finding{Kind: RecordChanged, Job: r.Job, Leaves: &Range{job.admitted, job.admitted},
-					Text: fmt.Sprintf("job %s is stored as %s, and no leaf says that it ended", r.Job, r.Status)})
+			c.open[r.Job].record, found[r.Job] = r, true
+		}
+		for _, id := range ids {
+			if !found[id] {
+				c.absent[id] = c.open[id].admitted
+				delete(c.open, id)
+				delete(c.stored, maphash.String(c.seed, id))
 			}
 		}
 	}
 	return nil
+}
+
+// unended compares jobs of which the log tells no end.
+func (c *comparing) unended(whole bool) {
+	for _, id := range slices.Sorted(maps.Keys(c.open)) {
+		job := c.open[id]
+		var wrong differences
+		job.decided(&wrong)
+		c.changed(id, job.admitted, wrong)
+		if job.record.Ended && whole {
+			c.found.add(Finding{Kind: RecordChanged, Job: id, Leaves: &Range{job.admitted, job.admitted},
+				Text: fmt.Sprintf("job %s is stored as %s, and no leaf says that it ended", id, job.record.Status)})
+		}
+	}
 }
 
 // unknown finds what is stored and was never admitted, or was forgotten.
