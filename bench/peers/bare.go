@@ -11,6 +11,8 @@ import (
 	"os"
 	"os/exec"
 	"time"
+
+	"github.com/sidegate/sidegate/internal/trial"
 )
 
 // serveBare as the first argument makes a program be the bare handler.
@@ -37,7 +39,7 @@ func StartBare(ctx context.Context, timeout time.Duration) (*Server, error) {
 	if err != nil {
 		return nil, err
 	}
-	address, err := freeAddress()
+	address, err := trial.FreeAddress()
 	if err != nil {
 		return nil, err
 	}

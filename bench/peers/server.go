@@ -1,14 +1,13 @@
 package peers
 
 import (
-	"bytes"
 	"context"
 	"fmt"
-	"net"
 	"net/http"
 	"os/exec"
-	"sync"
 	"time"
+
+	"github.com/sidegate/sidegate/internal/trial"
 )
 
 // Server is a running peer. Its methods are safe for concurrent use, but for Restart.
@@ -19,7 +18,7 @@ type Server struct {
 	args  []string
 	dir   string
 	cmd   *exec.Cmd
-	out   output
+	out   trial.Output
 	ended chan struct{}
 }
 
@@ -77,31 +76,4 @@ func (s *Server) Log() string { return s.out.String() }
 func (s *Server) Close() {
 	_ = s.cmd.Process.Kill() // an error means that it has ended already
 	<-s.ended
-}
-
-// freeAddress returns an address of loopback that nobody listened on a moment ago.
-func freeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
-	}
-	return l.Addr().String(), l.Close()
-}
-
-// output collects what a process prints.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
 }

@@ -13,6 +13,8 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
+
+	"github.com/sidegate/sidegate/internal/trial"
 )
 
 // ErrNoWebhook means that webhook is not on PATH. Its message says how to get it.
@@ -58,7 +60,7 @@ func StartWebhook(ctx context.Context, dir, secret string, hooks []Hook) (*Serve
 	if err := os.WriteFile(file, text, 0o600); err != nil {
 		return nil, err
 	}
-	address, err := freeAddress()
+	address, err := trial.FreeAddress()
 	if err != nil {
 		return nil, err
 	}

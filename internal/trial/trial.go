@@ -14,7 +14,6 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 )
@@ -35,14 +34,14 @@ type Gateway struct {
 
 	binary, file string // what is started, and its configuration
 	cmd          *exec.Cmd
-	out          output
+	out          Output
 	ended        chan struct{}
 	endErr       error // valid once ended is closed
 }
 
 // Start sets a gateway up on a free port of loopback, starts it, and waits until it answers. Close must be called.
 func Start(ctx context.Context, o Options) (*Gateway, error) {
-	address, err := freeAddress()
+	address, err := FreeAddress()
 	if err != nil {
 		return nil, err
 	}
@@ -108,8 +107,8 @@ func edit(file string, change func(string) (string, error)) error {
 	return os.WriteFile(file, []byte(changed), 0o600)
 }
 
-// freeAddress returns an address of loopback that nobody listened on a moment ago.
-func freeAddress() (string, error) {
+// FreeAddress returns an address of loopback that nobody listened on a moment ago.
+func FreeAddress() (string, error) {
 	l, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
@@ -163,21 +162,3 @@ func (g *Gateway) PID() int { return g.cmd.Process.Pid }
 
 // Log is what the gateway has printed so far.
 func (g *Gateway) Log() string { return g.out.String() }
-
-// output collects what a process prints.
-type output struct {
-	mu sync.Mutex
-	b  bytes.Buffer
-}
-
-func (o *output) Write(p []byte) (int, error) {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.Write(p)
-}
-
-func (o *output) String() string {
-	o.mu.Lock()
-	defer o.mu.Unlock()
-	return o.b.String()
-}
