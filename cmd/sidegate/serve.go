@@ -48,6 +48,9 @@ func serve(ctx context.Context, file string) error {
 	if err != nil {
 		return configError(file, err)
 	}
+	if err := daemon.GiveUp(c); err != nil {
+		return err
+	}
 	log := daemon.NewLog(c.Telemetry, daemon.OutputOf(os.Stderr))
 	b := thisBuild()
 	hangups := make(chan os.Signal, 1)

@@ -6,6 +6,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/internal/config"
 	"github.com/sidegate/sidegate/wasm"
 )
@@ -15,6 +16,15 @@ import (
 func Protect() error {
 	wasm.KeepPageTable() // which a protected process could not open any more
 	return os.NewSyscallError("prctl PR_SET_DUMPABLE", unix.Prctl(unix.PR_SET_DUMPABLE, 0, 0, 0, 0))
+}
+
+// GiveUp takes from this process what a gateway of this configuration never needs again: to gain capabilities by executing a program, unless commands may have the
+// gateway's own. It is for the process that serves, after it has read its configuration.
+func GiveUp(c *config.Config) error {
+	if useOf(c).HostProfile {
+		return nil
+	}
+	return executor.EmptyBoundingSet()
 }
 
 // ownFiles are what the gateway lives on: its state, its configuration, secrets, the keys of callers, and also the policies and modules, which decide what else may run. No
