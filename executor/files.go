@@ -96,8 +96,8 @@ func partRules(whole, taken []string, rights landlock.Rights) (rules []landlock.
 }
 
 // ruleset makes the list of what the job may read, write and execute: the runtime set, its private directory, and what its decision names.
-// What the host does not have of it is returned as missing.
-func (b *sandbox) ruleset(job *Job, exe *executable, private string) (rules *os.File, missing []string, err error) {
+// What the host does not have of it is returned as missing. With extend the child may add to it.
+func (b *sandbox) ruleset(job *Job, exe *executable, private string, extend bool) (rules *os.File, missing []string, err error) {
 	if err := b.protected.check(); err != nil {
 		return nil, nil, err
 	}
@@ -121,7 +121,7 @@ func (b *sandbox) ruleset(job *Job, exe *executable, private string) (rules *os.
 	if w.err != nil {
 		return nil, nil, w.err
 	}
-	rules, _, err = b.templates[t].Ruleset(landlock.Options{Network: t.full}, w.rules...)
+	rules, _, err = b.templates[t].Ruleset(landlock.Options{Network: t.full, Extend: extend}, w.rules...)
 	return rules, w.missing, err
 }
 

@@ -73,7 +73,7 @@ func (l *launching) listFiles() error {
 	if !l.holds.has(featureLandlock) {
 		return nil
 	}
-	rules, missing, err := l.runner.sandbox.ruleset(l.job, &l.exe, l.dir.home())
+	rules, missing, err := l.runner.sandbox.ruleset(l.job, &l.exe, l.dir.home(), l.holds.Profile == ProfileIsolated)
 	l.rules, l.holds.Missing = rules, append(l.holds.Missing, missing...)
 	return err
 }

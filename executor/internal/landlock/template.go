@@ -10,7 +10,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Template is a list of rules with their paths open, and a ruleset of them that is made ahead. It may be used concurrently. Close it.
+// Template is a list of rules with their paths open, and rulesets of them: one that is made ahead, and those that were made for the same extra rules a moment
+// ago. It may be used concurrently. Close it.
 type Template struct {
 	support Support
 	filling sync.WaitGroup // who makes a spare
@@ -19,13 +20,16 @@ type Template struct {
 	entries []entry
 	watch   watch
 	spare   map[bool]int // rulesets made ahead, by Options.Network; an absent one is being made, or was not asked for yet
+	kept    kept
 	closed  bool
 }
 
-// Options says what of a ruleset is not about files.
+// Options says what of a ruleset is not about files, and what is done with it.
 type Options struct {
 	// Network leaves TCP and UDP sockets alone. Otherwise binding and connecting them is refused, where the kernel can.
 	Network bool
+	// Extend is for a caller who adds rules to the ruleset, which nobody else gets then.
+	Extend bool
 }
 
 // Open opens the paths of the rules, and returns those that are missing. The error is what [Probe] returns, or a [*fs.PathError] with the path
@@ -45,7 +49,7 @@ func Open(rules []Rule) (t *Template, missing []string, err error) {
 		t.entries = append(t.entries, e)
 	}
 	t.watch = newWatch(t.entries)
-	return t, t.missing(), nil
+	return t, missingOf(t.entries), nil
 }
 
 // Close closes the paths. Rulesets that were returned remain valid. Close never fails, and may be called again.
@@ -55,60 +59,85 @@ func (t *Template) Close() error {
 	t.mu.Unlock()
 	t.filling.Wait()
 	t.dropSpares()
+	t.kept.drop()
 	for i := range t.entries {
 		t.entries[i].close()
 	}
 	return nil
 }
 
-// Ruleset makes a ruleset of the template's rules and the extra ones, as they are now. It returns the optional paths that are missing, of both. Signals and
-// abstract Unix sockets are kept within the processes that the ruleset restricts, where the kernel can. The ruleset is the caller's, who closes it
-// and may add rules. The error is [os.ErrClosed], or like [Open]'s.
+// Ruleset returns a ruleset of the template's rules and the extra ones, as they are now, and the optional paths that are missing, of both. Signals and
+// abstract Unix sockets are kept within the processes that the ruleset restricts, where the kernel can. The caller closes it, and may add rules only
+// with Options.Extend: others may have the same ruleset. The error is [os.ErrClosed], or like [Open]'s.
 func (t *Template) Ruleset(o Options, extra ...Rule) (ruleset *os.File, missing []string, err error) {
-	fd, missing, err := t.take(o)
+	more := make([]entry, 0, len(extra))
+	defer func() {
+		for i := range more {
+			more[i].close()
+		}
+	}()
+	for i := range extra {
+		e, err := t.support.open(&extra[i])
+		if err != nil {
+			return nil, nil, err
+		}
+		more = append(more, e)
+	}
+	fd, missing, err := t.take(o, more)
 	if err != nil {
 		return nil, nil, err
 	}
-	for i := range extra {
-		e, err := t.support.open(&extra[i])
-		if err == nil {
-			err = e.addTo(fd)
-			e.close()
-		}
-		if err != nil {
-			unix.Close(fd)
-			return nil, nil, err
-		}
-		if e.missing {
-			missing = append(missing, extra[i].Path)
-		}
-	}
-	return os.NewFile(uintptr(fd), "landlock ruleset"), missing, nil
+	return os.NewFile(uintptr(fd), "landlock ruleset"), append(missing, missingOf(more)...), nil
 }
 
-// take returns a ruleset of the template's rules, and has the next one made: with a rule for each of 60 files that takes longer than all else
-// that is done here, and a job would wait for it.
-func (t *Template) take(o Options) (fd int, missing []string, err error) {
+// take returns a ruleset of the template's rules and these.
+func (t *Template) take(o Options, extra []entry) (fd int, missing []string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	if t.closed {
 		return -1, nil, fmt.Errorf("landlock: template: %w", os.ErrClosed)
 	}
-	changed, err := t.watch.refresh(t.support, t.entries, time.Now())
+	now := time.Now()
+	changed, err := t.watch.refresh(t.support, t.entries, now)
 	if changed {
 		t.dropSpares()
+		t.kept.drop()
 	}
 	if err != nil {
 		return -1, nil, err
 	}
+	missing = missingOf(t.entries)
+	if o.Extend {
+		fd, err = t.extended(o, extra)
+		return fd, missing, err
+	}
+	name := nameOf(o, extra)
+	if fd, ok, err := t.kept.take(name, now); ok || err != nil {
+		return fd, missing, err
+	}
+	if fd, err = t.extended(o, extra); err != nil {
+		return -1, nil, err
+	}
+	return fd, missing, t.kept.put(name, fd, now)
+}
+
+// extended makes a ruleset with extra rules. It takes the spare one and has the next one made: with a rule for each of 60 files that takes longer than
+// all else that is done here, and a job would wait for it.
+func (t *Template) extended(o Options, extra []entry) (fd int, err error) {
 	fd, ok := t.spare[o.Network]
 	if ok {
 		delete(t.spare, o.Network)
 	} else if fd, err = t.make(o); err != nil {
-		return -1, nil, err
+		return -1, err
 	}
 	t.filling.Go(func() { t.fill(o) })
-	return fd, t.missing(), nil
+	for i := range extra {
+		if err := extra[i].addTo(fd); err != nil {
+			unix.Close(fd)
+			return -1, err
+		}
+	}
+	return fd, nil
 }
 
 // fill makes a spare. An error is left to the next call of Ruleset to find.
@@ -149,12 +178,12 @@ func (t *Template) make(o Options) (int, error) {
 	return fd, nil
 }
 
-// missing lists the paths of rules that are left out.
-func (t *Template) missing() []string {
+// missingOf lists the paths of rules that are left out.
+func missingOf(entries []entry) []string {
 	var paths []string
-	for i := range t.entries {
-		if t.entries[i].missing {
-			paths = append(paths, t.entries[i].rule.Path)
+	for i := range entries {
+		if entries[i].missing {
+			paths = append(paths, entries[i].rule.Path)
 		}
 	}
 	return slices.Clip(paths)
