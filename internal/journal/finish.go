@@ -84,7 +84,7 @@ type finish struct {
 	leaves               []leaf
 }
 
-// prepare stores what is long, so that it is on disk before a row names it. All of it happens on the caller's goroutine, hashing too.
+// prepare stores what is long, so that it is on disk before a row names it, and digests everything, beside the writer.
 func (f *finish) prepare(s *spool) (err error) {
 	if f.stdout, err = s.keep(f.Stdout.Content); err != nil {
 		return err
@@ -107,11 +107,6 @@ func (f *finish) prepare(s *spool) (err error) {
 		}
 		if f.leaves, err = newLeaves(text); err != nil {
 			return err
-		}
-	}
-	for _, file := range f.files() {
-		if file != "" {
-			return s.sync()
 		}
 	}
 	return nil
