@@ -57,10 +57,12 @@ func TestPackages(t *testing.T) {
 	deb := "dpkg --force-confdef --force-confold -i /dist/sidegate_1.0.0-1_*.deb"
 	h.do(deb, "callers sign with the secret in /etc/sidegate/func.secret")
 	secret := h.read("/etc/sidegate/func.secret")
-	h.do("stat -c '%a %U:%G %n' /etc/sidegate/sidegate.yaml /etc/sidegate/func.secret /var/lib/sidegate /usr/bin/sidegate",
-		"644 root:root /etc/sidegate/sidegate.yaml\n", "640 root:sidegate /etc/sidegate/func.secret\n", "700 sidegate:sidegate /var/lib/sidegate\n", "755 root:root /usr/bin/sidegate\n")
-	h.do("sidegate doctor", "no problems found")
 	h.do("sidegate setup ready && ls /enabled", "sidegate.service")
+	h.do("stat -c '%a %U:%G %n' /etc/sidegate/sidegate.yaml /etc/sidegate/func.secret /var/lib/sidegate /usr/bin/sidegate",
+		"644 root:root /etc/sidegate/sidegate.yaml\n", "640 root:sidegate /etc/sidegate/func.secret\n", "711 sidegate:sidegate /var/lib/sidegate\n", "755 root:root /usr/bin/sidegate\n")
+	h.do("zcat /usr/share/man/man1/sidegate-run.1.gz", ".TH", "2026", "--secret-file")
+	h.do("bash -n /usr/share/bash-completion/completions/sidegate && grep -c compdef /usr/share/zsh/vendor-completions/_sidegate")
+	h.do("sidegate doctor", "no problems found")
 	h.run("id -un", "sidegate-run")
 	h.do("grep -c '^ExecStart=/usr/bin/sidegate ' /usr/lib/systemd/system/sidegate.service", "1\n")
 	h.refuse("bash /release/install.sh", "was installed here from a package")
@@ -78,7 +80,8 @@ func TestPackages(t *testing.T) {
 	if _, err := exec.LookPath("rpm"); err != nil {
 		t.Skip("this machine has no rpm, and the rpm package was not looked into (apt package rpm)")
 	}
-	h.do("rpm -qlp /dist/*.rpm", "/usr/bin/sidegate\n", "/usr/lib/systemd/system/sidegate.service\n", "/etc/sidegate/sidegate.yaml\n")
+	h.do("rpm -qlp /dist/*.rpm", "/usr/bin/sidegate\n", "/usr/lib/systemd/system/sidegate.service\n", "/etc/sidegate/sidegate.yaml\n",
+		"/usr/share/man/man1/sidegate.1.gz\n", "/usr/share/zsh/site-functions/_sidegate\n", "/usr/share/fish/vendor_completions.d/sidegate.fish\n")
 	h.do("rpm -qp --configfiles /dist/*.rpm", "/etc/sidegate/sidegate.yaml\n", "/etc/sidegate/policies/")
 	h.do("rpm -qp --scripts /dist/*.rpm", "postinstall scriptlet", "preuninstall scriptlet", "postuninstall scriptlet")
 	h.do("rpm -Kp --nosignature /dist/*.rpm 2>&1 || rpm -K --nosignature /dist/*.rpm", "OK")

@@ -76,6 +76,12 @@ func (r release) run(ctx context.Context, epoch string) error {
 		return err
 	}
 	defer os.RemoveAll(work)
+	native := filepath.Join(work, "sidegate-native")
+	if r.nfpm != "" { // whose pages all packages have
+		if err := r.build(ctx, runtime.GOARCH, native); err != nil {
+			return err
+		}
+	}
 	for _, a := range architectures {
 		if r.arch != "all" && r.arch != a.goarch && (r.arch != "host" || runtime.GOARCH != a.goarch) {
 			continue
@@ -100,7 +106,7 @@ func (r release) run(ctx context.Context, epoch string) error {
 			return err
 		}
 		if r.nfpm != "" {
-			if err := r.packages(ctx, program, a.deb, work); err != nil {
+			if err := r.packages(ctx, program, native, a.deb, work); err != nil {
 				return err
 			}
 		}

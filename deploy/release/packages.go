@@ -15,13 +15,14 @@ import (
 	"github.com/sidegate/sidegate/policies"
 )
 
-// packages makes a deb and an rpm package with deploy/packages/nfpm.yaml, from a directory that has every file under its name there.
-func (r release) packages(ctx context.Context, program, arch, work string) error {
+// packages makes a deb and an rpm package with deploy/packages/nfpm.yaml, from a directory that has every file under its name there. native is the program
+// for this machine, program the one to be packed.
+func (r release) packages(ctx context.Context, program, native, arch, work string) error {
 	stage := filepath.Join(work, "stage")
 	if err := errors.Join(os.RemoveAll(stage), os.MkdirAll(filepath.Join(stage, "scripts"), 0o755)); err != nil {
 		return err
 	}
-	if err := r.stage(program, stage); err != nil {
+	if err := errors.Join(r.reference(ctx, native, stage), r.stage(program, stage)); err != nil {
 		return err
 	}
 	for _, format := range []string{"deb", "rpm"} {
