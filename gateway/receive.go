@@ -111,8 +111,11 @@ func (g *Gateway) notAdmitted(err error) *Error {
 	}
 	g.log.Error("a request was refused because the journal cannot be written", "error", err)
 	message := "the journal cannot be written, so nothing was run; the gateway's log says why"
-	if errors.Is(err, journal.ErrNoSpace) {
+	switch {
+	case errors.Is(err, journal.ErrNoSpace):
 		message = "nothing was run: the disk of the gateway's state directory is full; the gateway resumes by itself when there is room"
+	case errors.Is(err, journal.ErrMoved):
+		message = "nothing was run: the gateway's state directory was removed or replaced while it ran; it has to be put back, or the gateway started again"
 	}
 	return &Error{Code: JournalUnavailable, Message: message, Cause: err, RetryAfter: 10 * time.Second}
 }

@@ -115,7 +115,7 @@ func (w *writer) runAll(batch []*op, results []error, how way) error {
 		if how.refusal != nil {
 			return how.refusal
 		}
-		return w.checkSpace(w.st.reusableBytes)
+		return w.checkNew(w.st.reusableBytes)
 	})
 	stored := w.st.counts.stored
 	var leaves []leaf

@@ -29,6 +29,8 @@ var (
 	ErrNonceForgotten = errors.New("the request was signed before the oldest nonce that is still remembered")
 	// ErrNoSpace says that the disk is full, below the low-water mark, or does not take writes.
 	ErrNoSpace = errors.New("the journal cannot be written: no space")
+	// ErrMoved says that the state directory was removed or replaced under the gateway, which must be started again.
+	ErrMoved = errors.New("the journal is not where it was opened")
 	// ErrExists says that the job or the delivery is in the journal already.
 	ErrExists = errors.New("already in the journal")
 	// ErrNotFound says that the journal knows no such job or delivery.

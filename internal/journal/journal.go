@@ -60,6 +60,7 @@ type Journal struct {
 	appended    func(leaves int)
 
 	lock   *os.File
+	opened opened
 	spool  *spool
 	writer *writer
 
@@ -119,7 +120,7 @@ func newJournal(c Config) (*Journal, error) {
 	}
 	return &Journal{
 		Reader: &Reader{dir: dir}, log: c.Logger, lowWater: c.LowWater, free: c.Free, patience: c.patience,
-		ballastSize: c.Ballast, synchronous: c.synchronous, appended: c.Appended,
+		ballastSize: c.Ballast, synchronous: c.synchronous, appended: c.Appended, opened: opened{},
 	}, nil
 }
 
@@ -152,6 +153,9 @@ func (j *Journal) open(ctx context.Context) error {
 		return err
 	}
 	j.writer.headroom = j.headroom
+	if err := j.opened.look(j.dir); err != nil {
+		return err
+	}
 	if err := j.checkSpace(j.writer.st.reusableBytes); err != nil {
 		j.log.Warn("new work is refused until there is room for it", "error", err)
 		j.writer.relieve()

@@ -32,6 +32,14 @@ func freeBytes(dir string) (int64, error) {
 	return int64(st.Bavail) * int64(st.Bsize), nil
 }
 
+// checkNew tells whether new work can be taken.
+func (j *Journal) checkNew(reusable func() (int64, error)) error {
+	if err := j.opened.check(); err != nil {
+		return err
+	}
+	return j.checkSpace(reusable)
+}
+
 // checkSpace is the low-water check, and takes the ballast and the WAL's headroom again when there is room for all. The room inside the journal counts as free, because the file
 // keeps some when jobs are forgotten; but it counts only as long as the WAL can be written too. Not knowing how much space is left counts as none.
 func (j *Journal) checkSpace(reusable func() (int64, error)) error {

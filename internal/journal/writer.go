@@ -28,16 +28,16 @@ type op struct {
 // writer is the only one that changes the journal. Its goroutine takes all operations that wait and commits them together: one fsync costs the same
 // for one and for two hundred.
 type writer struct {
-	appended   func(leaves int)
-	log        *slog.Logger
-	checkSpace func(reusable func() (int64, error)) error
-	free       func() (int64, error) // bytes of the disk
-	ballast    *ballast
-	headroom   *headroom
-	db         *sql.DB
-	conn       *sql.Conn
-	st         *statements
-	unsettled  bool // the last COMMIT failed, see settle; belongs to the writer goroutine
+	appended  func(leaves int)
+	log       *slog.Logger
+	checkNew  func(reusable func() (int64, error)) error // whether new work can be taken
+	free      func() (int64, error)                      // bytes of the disk
+	ballast   *ballast
+	headroom  *headroom
+	db        *sql.DB
+	conn      *sql.Conn
+	st        *statements
+	unsettled bool // the last COMMIT failed, see settle; belongs to the writer goroutine
 
 	tally *tally
 
@@ -54,7 +54,7 @@ func openWriter(ctx context.Context, path string, j *Journal) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{
-		log: j.log, checkSpace: j.checkSpace, free: func() (int64, error) { return j.free(j.dir) }, ballast: j.ballast, db: db, conn: conn, st: new(statements), appended: j.appended,
+		log: j.log, checkNew: j.checkNew, free: func() (int64, error) { return j.free(j.dir) }, ballast: j.ballast, db: db, conn: conn, st: new(statements), appended: j.appended,
 		ops: make(chan *op, maxBatch), done: make(chan struct{}), tally: newTally(),
 	}
 	if err := checkPragmas(ctx, conn, j.synchronous); err != nil {
