@@ -41,6 +41,7 @@ const (
 	TooLarge           Code = "too_large"
 	RateLimited        Code = "rate_limited"
 	QueueFull          Code = "queue_full"
+	Overloaded         Code = "overloaded"
 	PolicyNotLoaded    Code = "policy_not_loaded"
 	ShuttingDown       Code = "shutting_down"
 	JournalUnavailable Code = "journal_unavailable"
@@ -80,6 +81,7 @@ var kinds = map[Code]kind{
 	RangeUnsatisfiable: {http.StatusRequestedRangeNotSatisfiable, "The output does not have that range"},
 	RateLimited:        {http.StatusTooManyRequests, "The client sends too many requests"},
 	QueueFull:          {http.StatusTooManyRequests, "Too many jobs are waiting"},
+	Overloaded:         {http.StatusServiceUnavailable, "Too many calls come in at once"},
 	PolicyNotLoaded:    {http.StatusServiceUnavailable, "No policy is loaded"},
 	ShuttingDown:       {http.StatusServiceUnavailable, "The gateway is shutting down"},
 	JournalUnavailable: {http.StatusInsufficientStorage, "The journal cannot be written"},
@@ -143,7 +145,7 @@ func (e *Error) Status() int {
 // by itself. Such a request keeps its nonce, so that the very same message may be sent again.
 func (e *Error) undecided() bool {
 	switch e.Code {
-	case RateLimited, QueueFull, PluginBusy, PolicyNotLoaded, ShuttingDown, JournalUnavailable:
+	case RateLimited, QueueFull, PluginBusy, Overloaded, PolicyNotLoaded, ShuttingDown, JournalUnavailable:
 		return true
 	}
 	return false

@@ -51,7 +51,7 @@ func TestWhatHasNoCodeIsInternalAndStaysInTheLog(t *testing.T) {
 // TestUndecidedRefusalsKeepTheNonce pins which refusals let the caller send the same bytes again.
 func TestUndecidedRefusalsKeepTheNonce(t *testing.T) {
 	t.Parallel()
-	want := map[Code]bool{RateLimited: true, QueueFull: true, PluginBusy: true, PolicyNotLoaded: true, ShuttingDown: true, JournalUnavailable: true}
+	want := map[Code]bool{RateLimited: true, QueueFull: true, PluginBusy: true, Overloaded: true, PolicyNotLoaded: true, ShuttingDown: true, JournalUnavailable: true}
 	for code := range kinds {
 		if got := (&Error{Code: code}).undecided(); got != want[code] {
 			t.Errorf("%s: undecided is %v", code, got)

@@ -63,6 +63,9 @@ type Limits struct {
 	Body  int64   // bytes of a request's body
 	Rate  float64 // requests per second and client
 	Burst int     // requests a client may send at once
+	// Calls is how many requests each [Gateway.Handler] serves at once, whoever sent them; 0 leaves it to what bounds connections, which is enough for HTTP/1.1
+	// alone.
+	Calls int
 }
 
 // Gateway admits requests and answers them. Make one with New; it is safe for concurrent use.
@@ -89,11 +92,12 @@ type Gateway struct {
 	log                  *slog.Logger
 	now                  func() time.Time
 
-	rates   sync.Map // client name -> *rate.Limiter; one per configured client
-	lives   sync.Map // job ID -> *life, of those that have not ended
-	eras    eras
-	leaving atomic.Bool // it is about to close, and says so to who asks whether it is ready
-	closing atomic.Bool
+	rates    sync.Map     // client name -> *rate.Limiter; one per configured client
+	arriving atomic.Int64 // bytes of bodies that are not there yet, whose senders nobody knows
+	lives    sync.Map     // job ID -> *life, of those that have not ended
+	eras     eras
+	leaving  atomic.Bool // it is about to close, and says so to who asks whether it is ready
+	closing  atomic.Bool
 	// reloadProblem is why the newest edit of the configuration is not in force; nil when it is.
 	reloadProblem atomic.Pointer[string]
 	drained       chan struct{}  // closed when nothing runs any more
@@ -110,7 +114,7 @@ func New(c Config) (*Gateway, error) {
 		return nil, errors.New("gateway: a part is missing from the configuration")
 	case c.CallbackDue == nil, c.RetryCallback == nil, c.Log == nil:
 		return nil, errors.New("gateway: CallbackDue, RetryCallback and Log are required")
-	case c.Limits.Body <= 0, c.Limits.Rate <= 0, c.Limits.Burst <= 0:
+	case c.Limits.Body <= 0, c.Limits.Rate <= 0, c.Limits.Burst <= 0, c.Limits.Calls < 0:
 		return nil, errors.New("gateway: every limit must be above zero")
 	}
 	if err := c.Bounds.validate(); err != nil {

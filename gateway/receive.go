@@ -34,9 +34,13 @@ func (g *Gateway) receive(w http.ResponseWriter, r *http.Request) (auth.Message,
 	if r.ContentLength > g.limits.Body {
 		return none, tooLarge // at once: nobody has to send it first
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(uncounted(w), r.Body, g.limits.Body))
+	arriving := &arrival{from: http.MaxBytesReader(uncounted(w), r.Body, g.limits.Body), g: g}
+	body, err := io.ReadAll(arriving)
+	arriving.over()
 	var overrun *http.MaxBytesError
 	switch {
+	case errors.Is(err, errArriving):
+		return none, overloaded()
 	case errors.As(err, &overrun):
 		return none, tooLarge
 	case errors.Is(err, os.ErrDeadlineExceeded):

@@ -18,8 +18,8 @@ const (
 	replyTime = 30 * time.Second
 )
 
-// Handler returns the routes that callers use. It is safe for concurrent use.
-func (g *Gateway) Handler() http.Handler { return g.boundConnection(g.router()) }
+// Handler returns the routes that callers use. It is safe for concurrent use. Each one that it returns counts its own calls, for Limits.Calls.
+func (g *Gateway) Handler() http.Handler { return g.boundConnection(g.boundCalls(g.router())) }
 
 // router has the routes that openapi.yaml describes.
 func (g *Gateway) router() *mux.Router {

@@ -38,7 +38,7 @@ func (d *Daemon) parts(c *config.Config) (gateway.Config, error) {
 	return gateway.Config{
 		Verifier: d.verifier, Analyzer: analyzer, Policy: d.policy, Runner: runner, Journal: d.journal, Audit: d.auditKey, Queue: queue,
 		Bounds: boundsOf(c.Executor),
-		Limits: gateway.Limits{Body: c.Limits.Body, Rate: c.Limits.Rate, Burst: c.Limits.Burst},
+		Limits: gateway.Limits{Body: c.Limits.Body, Rate: c.Limits.Rate, Burst: c.Limits.Burst, Calls: d.most},
 		Host:   hostOf(c.Host, runner.Profiles()),
 		Log:    d.log,
 	}, nil

@@ -24,6 +24,10 @@ const (
 	farewell = 5 * time.Second
 	// closing is what recording the last ends and closing the journal are expected to take at most.
 	closing = 15 * time.Second
+	// mostStreams is how many calls one connection of HTTP/2 may carry at once: as many as clients take for granted that have not been told yet. streamBuffer is how
+	// many bytes of each are taken that nobody has read.
+	mostStreams  = 100
+	streamBuffer = 64 << 10
 	// tidyEvery is how often expired nonces and old jobs are removed.
 	tidyEvery = time.Minute
 )
@@ -35,7 +39,9 @@ func newServer(h http.Handler, log *slog.Logger) *http.Server {
 		ReadHeaderTimeout: 5 * time.Second,
 		IdleTimeout:       time.Minute,
 		MaxHeaderBytes:    16 << 10,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelWarn),
+		// What a connection may hold that is HTTP/2. Clients in use open another one when that is not enough.
+		HTTP2:    &http.HTTP2Config{MaxConcurrentStreams: mostStreams, MaxReceiveBufferPerStream: streamBuffer},
+		ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 		// No ReadTimeout and no WriteTimeout: they would cut a long job. The gateway bounds the body and the reply.
 	}
 }
