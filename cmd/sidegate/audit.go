@@ -8,7 +8,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -139,12 +138,7 @@ func openOutput(cmd *cobra.Command, path string) (out *os.File, err error) {
 
 // shown is text of somebody else on a terminal, in one line of at most so many characters.
 func shown(text string, most int) string {
-	text = strings.Map(func(r rune) rune {
-		if unicode.Is(unicode.Cf, r) { // turns the direction of writing, and the like
-			return '\uFFFD'
-		}
-		return r
-	}, printable(strings.Join(strings.Fields(text), " ")))
+	text = printable(strings.Join(strings.Fields(text), " "))
 	if runes := []rune(text); len(runes) > most {
 		return string(runes[:most-1]) + "…"
 	}

@@ -162,7 +162,7 @@ func (t *tailing) print(out io.Writer, leaves []journal.Leaf) error {
 			if err != nil {
 				return err
 			}
-			line = string(b)
+			line = string(harmless(b))
 		} else {
 			line = tailLine(l, isTerminal(out))
 		}

@@ -56,8 +56,7 @@ func (n *native) showJob(w io.Writer, j *job) error {
 		if err := json.Indent(&indented, j.raw, "", "  "); err != nil {
 			return err
 		}
-		indented.WriteByte('\n')
-		_, err := indented.WriteTo(w)
+		_, err := fmt.Fprintf(w, "%s\n", harmless(indented.Bytes()))
 		return err
 	}
 	for _, f := range j.fields(w) {
@@ -136,8 +135,7 @@ func printLine(w io.Writer, text json.RawMessage) error {
 	if err := json.Compact(&line, text); err != nil {
 		return err
 	}
-	line.WriteByte('\n')
-	_, err := line.WriteTo(w)
+	_, err := fmt.Fprintf(w, "%s\n", harmless(line.Bytes()))
 	return err
 }
 

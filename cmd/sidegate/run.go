@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"strings"
 	"time"
-	"unicode"
 
 	"github.com/spf13/cobra"
 
@@ -171,19 +170,9 @@ func exitOf(status string, code int) error {
 func describe(message, decision string) error {
 	message = printable(message)
 	if decision != "" {
-		message += "\ndecision " + decision
+		message += "\ndecision " + printable(decision)
 	}
 	return errors.New(message)
-}
-
-// printable takes out what could play tricks on a terminal.
-func printable(text string) string {
-	return strings.Map(func(r rune) rune {
-		if unicode.IsControl(r) {
-			return '\uFFFD'
-		}
-		return r
-	}, text)
 }
 
 // unlessJSON drops the text where the reply itself was printed.

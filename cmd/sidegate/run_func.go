@@ -70,7 +70,7 @@ func (c *call) overFunc(cmd *cobra.Command, args []string) error {
 		return c.failed(cmd, because(ctx, err))
 	}
 	if c.json {
-		if _, err := cmd.OutOrStdout().Write(raw); err != nil {
+		if _, err := cmd.OutOrStdout().Write(harmless(raw)); err != nil {
 			return &exitError{exitFailed, err}
 		}
 	}
@@ -107,7 +107,7 @@ func (c *call) ran(cmd *cobra.Command, status int, raw []byte) error {
 func (c *call) print(cmd *cobra.Command, r result, stdout, stderr string) error {
 	c.warn(r)
 	if r.Status == "accepted" {
-		_, err := fmt.Fprintln(cmd.OutOrStdout(), r.JobID)
+		_, err := fmt.Fprintln(cmd.OutOrStdout(), printable(r.JobID))
 		return err
 	}
 	if _, err := io.WriteString(cmd.OutOrStdout(), stdout); err != nil {

@@ -238,7 +238,7 @@ func (l *live) printJSON(stdout, stderr string) error {
 	if err != nil {
 		return err
 	}
-	_, err = fmt.Fprintf(l.cmd.OutOrStdout(), "%s\n", b)
+	_, err = fmt.Fprintf(l.cmd.OutOrStdout(), "%s\n", harmless(b))
 	return err
 }
 

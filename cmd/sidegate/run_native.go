@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"errors"
@@ -8,7 +9,6 @@ import (
 	"io"
 	"net/http"
 	"slices"
-	"strings"
 	"unicode/utf8"
 
 	"github.com/spf13/cobra"
@@ -150,7 +150,7 @@ func (c *call) failed(cmd *cobra.Command, err error) error {
 		return errOtherScheme
 	}
 	if c.json && len(refused.raw) > 0 {
-		if _, err := fmt.Fprintln(cmd.OutOrStdout(), strings.TrimSpace(string(refused.raw))); err != nil {
+		if _, err := fmt.Fprintln(cmd.OutOrStdout(), string(harmless(bytes.TrimSpace(refused.raw)))); err != nil {
 			return &exitError{exitFailed, err}
 		}
 	}
