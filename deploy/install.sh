@@ -112,12 +112,23 @@ check_host() {
     [ "$root" != / ] || root=''
   fi
   if [ -n "$root" ]; then
+    check_links
     if [ ! -f "$root/etc/passwd" ] || [ ! -f "$root/etc/group" ]; then die "$root is no root file system: it has no etc/passwd or no etc/group"; fi
   else
     command -v systemctl >/dev/null || die "there is no systemctl here; without systemd, start the gateway yourself (sidegate init, sidegate serve), or use --root"
   fi
   for unit in "$root"/usr/lib/systemd/system/sidegate.service "$root"/lib/systemd/system/sidegate.service; do
     [ ! -e "$unit" ] || die "Sidegate was installed here from a package; use apt or dnf, or remove the package first"
+  done
+}
+
+# check_links refuses a root file system in which what this script changes is reached through links that lead out of it: an absolute one, as images have them, is
+# one of this host for everything but chroot.
+check_links() {
+  local at real
+  for at in "${bin%/*}" "$lib" "$units" "$etc" "$state" /etc/passwd /etc/shadow /etc/group /etc/gshadow /etc/subuid /etc/subgid; do
+    real=$(realpath -m -- "$root$at")
+    [[ $real == "$root"/* ]] || die "--root: a link on the way to $root$at leads out of $root, to $real: make it a relative one that stays inside"
   done
 }
 
@@ -328,9 +339,13 @@ uninstall_all() {
 main() {
   read_options "$@"
   check_host
-  # One at a time. The lock ends with the process, whatever ends that.
-  exec 9<"$root/etc"
-  flock -n 9 || die "another install.sh is at work on this host"
+  # One at a time. The lock ends with the process, whatever ends that. Nobody but root can open its file, so nobody else can hold it.
+  if ! $dry; then
+    umask 077
+    exec 9>>/run/sidegate-install.lock
+    umask 022
+    flock -n 9 || die "another install.sh is at work on this host"
+  fi
   if $uninstall; then uninstall_all; else install_all; fi
 }
 

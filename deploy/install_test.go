@@ -275,10 +275,13 @@ func TestHostileOptions(t *testing.T) {
 		}
 	}
 	h.refuse("setpriv --reuid nobody bash /release/install.sh", "this needs root")
-	h.do("printf 'mkfifo /x; exec 8</etc; flock 8; cat /x' >/hold && (bash /hold >/dev/null 2>&1 &); until [ -e /x ]; do sleep 0.01; done")
-	h.do("until flock -n /etc true; [ $? = 1 ]; do sleep 0.01; done")
+	h.do("mkfifo -m 666 /held /enough && printf 'exec 8<$1; flock -n 8 && echo >/held; cat /enough' >/hold && install -m 600 /dev/null /run/sidegate-install.lock")
+	h.do("(bash /hold /run/sidegate-install.lock >/dev/null 2>&1 &); cat /held")
 	h.refuse("bash /release/install.sh", "another install.sh is at work")
-	h.do("echo >/x")
+	h.do("echo >/enough")
+	// Only root can say that.
+	h.refuse("setpriv --reuid nobody --clear-groups flock -n /run/sidegate-install.lock true", "Permission denied")
+	h.do("(setpriv --reuid nobody --clear-groups bash /hold /etc >/dev/null 2>&1 &); cat /held")
 	h.do("mkdir -p /usr/lib/systemd/system && touch /usr/lib/systemd/system/sidegate.service")
 	h.refuse("bash /release/install.sh", "was installed here from a package")
 	h.do("rm /usr/lib/systemd/system/sidegate.service")
@@ -287,6 +290,7 @@ func TestHostileOptions(t *testing.T) {
 		t.Errorf("the secret became %q", got)
 	}
 	h.run("true")
+	h.do("echo >/enough; stat -c '%a %U' /run/sidegate-install.lock", "600 root\n")
 }
 
 // TestKilled kills an installation at each of its steps, one after the other on one host, an upgrade to another version at some, and looks each time whether what
@@ -370,6 +374,26 @@ func TestRoot(t *testing.T) {
 	h.do("bash /release/install.sh --root /image", "Upgrading Sidegate")
 	h.do("bash /release/install.sh --root /image --uninstall --purge")
 	h.do("! grep sidegate /image/etc/passwd /image/etc/group; ! find /image -name '*sidegate*' | grep .")
+}
+
+// TestRootThatLeadsOut: an image in which a link leads to the host itself is refused, and the host stays as it is.
+func TestRootThatLeadsOut(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.do("mkdir -p /etc/sidegate /var/lib/sidegate && echo mine >/etc/sidegate/sidegate.yaml && echo mine >/var/lib/sidegate/journal && cp -p /etc/passwd /passwd.before")
+	for _, link := range []string{"/usr/local", "/usr/local/bin", "/usr/local/lib", "/etc/systemd/system", "/etc/systemd", "/var/lib", "/etc/sidegate", "/etc/passwd", "/etc/shadow", "/etc"} {
+		h.do("rm -rf /image && mkdir -p /image/etc /image" + filepath.Dir(link) + " && printf 'root:x:0:0:root:/root:/bin/sh\\n' >/image/etc/passwd && printf 'root:x:0:\\n' >/image/etc/group")
+		h.do("rm -rf /image" + link + " && ln -s " + link + " /image" + link)
+		h.refuse("bash /release/install.sh --root /image", "leads out of /image, to "+link)
+		h.refuse("bash /release/install.sh --root /image --uninstall --purge", "leads out of /image, to "+link)
+	}
+	h.do("cat /etc/sidegate/sidegate.yaml /var/lib/sidegate/journal && cmp /etc/passwd /passwd.before", "mine\nmine\n")
+	if h.has("/usr/local/bin/sidegate") || h.has("/usr/local/lib/sidegate") || h.has("/etc/systemd/system/sidegate.service") {
+		t.Error("the host was changed")
+	}
+	// One that stays inside is as good as none.
+	h.do("rm -rf /image && mkdir -p /image/etc /image/usr /image/var/usrlocal && printf 'root:x:0:0:root:/root:/bin/sh\\n' >/image/etc/passwd && printf 'root:x:0:\\n' >/image/etc/group")
+	h.do("ln -s ../var/usrlocal /image/usr/local && bash /release/install.sh --root /image && [ -x /image/var/usrlocal/bin/sidegate ]", "It is installed in /image")
 }
 
 // TestShell looks at the scripts with shellcheck.
