@@ -69,7 +69,7 @@ func (g *Gateway) AdminHandler() http.Handler {
 	if g.metrics.Page != nil {
 		router.Handle("/metrics", g.metrics.Page).Methods(http.MethodGet, http.MethodHead)
 	}
-	return g.boundConnection(router)
+	return g.boundConnection(forThisHost(router))
 }
 
 func (g *Gateway) serveReady(w http.ResponseWriter, r *http.Request) {
