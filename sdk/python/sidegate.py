@@ -200,7 +200,8 @@ class Sidegate(object):
                         yield name, _piece(data)
                         continue
                     if name == 'error':
-                        raise SidegateError(int(data.get('status') or 500), json.dumps(data))
+                        status = data.get('status')
+                        raise SidegateError(status if isinstance(status, int) else 500, json.dumps(data))
                     if name == 'accepted':
                         job_id = data['job_id']
                     if name == 'result':
@@ -283,9 +284,9 @@ class Sidegate(object):
         if response.status < 400:
             return answer
         with answer:
-            text = _read(response, timeout).decode('utf-8', 'replace')
+            text = _read(response, timeout, _MAX_TEXT).decode('utf-8', 'replace')
             after = response.headers.get('Retry-After', '')
-            raise SidegateError(response.status, text, int(after) if after.isdigit() else None)
+            raise SidegateError(response.status, text, int(after) if re.match(r'^[0-9]{1,9}$', after) else None)
 
     def _connect(self, timeout):
         if self.host.startswith('unix:'):
@@ -437,11 +438,23 @@ def _stream(name):
     return name
 
 
-def _read(response, timeout):
+# What is taken of an answer, in bytes: whatever answers in the place of a gateway gets no more of this process's memory. A gateway keeps less of an output.
+_MAX_ANSWER = 512 << 20
+_MAX_TEXT = 1 << 20  # why a call was refused
+_MAX_LINE = 16 << 20  # of an event
+
+
+def _read(response, timeout, most=None):
+    most = _MAX_ANSWER if most is None else most
     try:
-        return response.read()
+        answer = response.read(most + 1)
     except socket.timeout:
         raise SidegateTimeout('the answer did not end within {:g} s; a command that was accepted goes on'.format(timeout or _QUIET))
+    if len(answer) > most:
+        raise SidegateError(response.status, 'the answer has more than {} bytes'.format(most))
+    if response.length:  # read(n), other than read(), says nothing of an answer that was cut off
+        raise http.client.IncompleteRead(answer, response.length)
+    return answer
 
 
 def _piece(data):
@@ -450,11 +463,14 @@ def _piece(data):
 
 def _events(response):
     """Yield (event, data) of a text/event-stream."""
-    name, data = '', []
+    name, data, size = '', [], 0
     while True:
-        line = response.readline()
+        line = response.readline(_MAX_LINE + 1)
         if not line:
             return
+        size = size + len(line) if line.strip() else 0
+        if size > _MAX_LINE:
+            raise SidegateError(response.status, 'an event has more than {} bytes'.format(_MAX_LINE))
         line = line.decode('utf-8').rstrip('\r\n')
         if not line:
             if name and data:
@@ -478,6 +494,7 @@ def _attempts():
 
 if __name__ == '__main__':  # python3 sidegate.py COMMAND: try it from a terminal
     import sys
+    import unicodedata
 
     _gateway = Sidegate({
         'host': os.environ.get('SIDEGATE_HOST'), 'port': os.environ.get('SIDEGATE_PORT'), 'secretKey': os.environ.get('SIDEGATE_SECRET'),
@@ -486,7 +503,8 @@ if __name__ == '__main__':  # python3 sidegate.py COMMAND: try it from a termina
     try:
         _answer = _gateway.shell(' '.join(sys.argv[1:]))[1]['data']
     except (SidegateError, SidegateTimeout, OSError, ValueError) as _error:
-        sys.exit('sidegate: {}'.format(_error))
+        # Without what a terminal acts on, or does not show: whatever answered chose the words.
+        sys.exit('sidegate: ' + ''.join('?' if unicodedata.category(c) in ('Cc', 'Cf', 'Cs', 'Zl', 'Zp') and c != '\n' else c for c in str(_error)))
     sys.stdout.write(_answer['stdout'])
     sys.stderr.write(_answer['stderr'])
     sys.exit(_answer.get('exit_code', 0))

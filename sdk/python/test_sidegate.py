@@ -1,10 +1,13 @@
 # -*- coding: utf-8 -*-
 """Tests of the connector against a gateway that runs: `go test ./sdk/python` starts one and says here where it is."""
 import ast
+import http.client
 import http.server
 import json
 import os
 import socket
+import subprocess
+import sys
 import threading
 import time
 import unittest
@@ -236,6 +239,91 @@ class Cutting(object):
 
     def close(self):
         self.listener.close()
+
+
+class Answering(object):
+    """Something in the place of a gateway, which answers every call with the same bytes."""
+
+    def __init__(self, answer):
+        self.answer, self.socket = answer, socket.socket()
+        self.socket.bind(('127.0.0.1', 0))
+        self.socket.listen(5)
+        self.port = self.socket.getsockname()[1]
+        threading.Thread(target=self.serve, daemon=True).start()
+
+    def serve(self):
+        while True:
+            try:
+                connection = self.socket.accept()[0]
+            except OSError:
+                return
+            with connection:
+                connection.recv(65536)
+                try:
+                    for piece in self.answer():
+                        connection.sendall(piece)
+                except OSError:
+                    pass
+
+    def __enter__(self):
+        return Sidegate({'host': '127.0.0.1', 'port': self.port, 'client': 'a', 'clientSecret': 'x' * 32})
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+class TestHostileGateway(unittest.TestCase):
+    """Whatever answers in the place of a gateway."""
+
+    def endless(self, status, media, piece):
+        def answer():
+            yield 'HTTP/1.1 {} X\r\nContent-Type: {}\r\n\r\n'.format(status, media).encode('ascii')
+            while True:
+                yield piece
+        return answer
+
+    def test_answer_without_end(self):
+        was = sidegate._MAX_ANSWER
+        sidegate._MAX_ANSWER = 1 << 20
+        self.addCleanup(setattr, sidegate, '_MAX_ANSWER', was)
+        for status in (200, 403):
+            with Answering(self.endless(status, 'application/json', b' ' * 65536)) as gateway:
+                for call in (lambda: gateway.job('0'), lambda: gateway.output('0'), lambda: gateway.shell('true')):
+                    with self.assertRaisesRegex(SidegateError, 'more than 1048576 bytes'):
+                        call()
+
+    def test_event_without_end(self):
+        for piece in (b'x' * 65536, b'data: ' + b'x' * 65536 + b'\n'):
+            with Answering(self.endless(200, 'text/event-stream', piece)) as gateway:
+                with self.assertRaisesRegex(SidegateError, 'an event has more than'):
+                    list(gateway.stream('true'))
+
+    def test_answer_that_is_cut_off(self):
+        with Answering(lambda: [b'HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{}']) as gateway:
+            with self.assertRaises(http.client.IncompleteRead):
+                gateway.output('0')
+        with Answering(lambda: [b'HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n2\r\n{}\r\n']) as gateway:
+            with self.assertRaises(http.client.IncompleteRead):
+                gateway.output('0')
+
+    def test_odd_headers(self):
+        for after in (b'\xb2', b'9' * 5000, b'-1', b'soon'):
+            with Answering(lambda: [b'HTTP/1.1 429 X\r\nRetry-After: ' + after + b'\r\nContent-Length: 2\r\n\r\n{}']) as gateway:
+                with self.assertRaises(SidegateError) as caught:
+                    gateway.job('0')
+                self.assertEqual((caught.exception.status, caught.exception.retry_after), (429, None))
+        for status in (b'"x"', b'{}', b'[]', b'null'):
+            with Answering(lambda: [b'HTTP/1.1 200 X\r\nContent-Type: text/event-stream\r\n\r\nevent: error\ndata: {"status":' + status + b'}\n\n']) as gateway:
+                with self.assertRaises(SidegateError) as caught:
+                    list(gateway.stream('true'))
+                self.assertEqual(caught.exception.status, 500)
+
+    def test_terminal(self):
+        text = json.dumps({'ok': False, 'message': 'no \x1b[2J\x07 \u009b31m \u202e \u2028 \U000e0041 \x7f \u00fc'}, ensure_ascii=False).encode('utf-8')
+        with Answering(lambda: [b'HTTP/1.1 403 X\r\nContent-Length: ' + str(len(text)).encode('ascii') + b'\r\n\r\n' + text]) as gateway:
+            run = subprocess.run([sys.executable, '-B', os.path.join(HERE, 'sidegate.py'), 'true'], stderr=subprocess.PIPE, env=dict(
+                os.environ, SIDEGATE_HOST='127.0.0.1', SIDEGATE_PORT=str(gateway.port), SIDEGATE_SECRET='x', PYTHONIOENCODING='utf-8'))
+        self.assertEqual(run.stderr.decode('utf-8'), 'sidegate: 403 error: no ?[2J? ?31m ? ? ? ? \u00fc\n')
 
 
 class TestCallback(unittest.TestCase):
