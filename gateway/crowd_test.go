@@ -7,9 +7,12 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/sidegate/sidegate/internal/auth"
 )
 
 // halfSent sends all of a call but the end of its body.
@@ -96,5 +99,45 @@ func TestBodiesOnTheirWay(t *testing.T) {
 	}
 	if got := g.arriving.Load(); got != mostArriving-2 {
 		t.Errorf("%d bytes are held for arriving still", got-(mostArriving-2))
+	}
+}
+
+// TestPlaceBesideOthers: a client whose jobs take all places keeps no other one out.
+func TestPlaceBesideOthers(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	s := httptest.NewServer(g.Handler())
+	t.Cleanup(s.Close)
+	for {
+		p, err := g.queue.Reserve("greedy")
+		if err != nil {
+			break
+		}
+		defer p.Release()
+	}
+	call := func() string {
+		body := `{"command":"true","wait":false}`
+		nonce, now := auth.NewNonce(), strconv.FormatInt(time.Now().Unix(), 10)
+		req, err := http.NewRequest(http.MethodPost, s.URL+"/shell", strings.NewReader(body))
+		if err != nil {
+			t.Fatal(err)
+		}
+		req.Header = http.Header{"X-Auth-Nonce": {nonce}, "X-Auth-Timestamp": {now}, "X-Auth-Signature": {auth.SignFunc([]byte("secret"), http.MethodPost, "/shell", nonce, now, []byte(body))}}
+		resp, err := http.DefaultClient.Do(req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer resp.Body.Close()
+		text, err := io.ReadAll(resp.Body)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(text)
+	}
+	if got := call(); !strings.Contains(got, `"status":"accepted"`) {
+		t.Errorf("the first of another client: %s", got)
+	}
+	if got := call(); !strings.Contains(got, "queue_full") {
+		t.Errorf("the second: %s", got)
 	}
 }

@@ -49,7 +49,7 @@ func (g *Gateway) newLife(request Request) *life {
 // accept commits the nonce, the decision and the job, and hands the job to the queue. A job that gets a slot at once is
 // committed as running in the same transaction: one fsync instead of two.
 func (g *Gateway) accept(ctx context.Context, call verified, request Request, r *ruling) (*life, error) {
-	place, err := g.queue.Reserve()
+	place, err := g.queue.Reserve(request.Principal.Client)
 	switch {
 	case errors.Is(err, jobs.ErrClosed):
 		return nil, shuttingDown()

@@ -94,7 +94,7 @@ func (g *Gateway) resume(row journal.Job) {
 	request.Principal = today
 	l := g.newLife(request)
 	l.queued = request.trace.Child(spanQueue)
-	l.left = g.queue.AdmitStored(row.ID, l.run)
+	l.left = g.queue.AdmitStored(row.ID, row.Client, l.run)
 	g.follows(l)
 }
 

@@ -22,7 +22,7 @@ func newQueue(tb testing.TB, concurrency, length int) *Queue {
 // reserve takes a place that must be there.
 func reserve(tb testing.TB, q *Queue) *Place {
 	tb.Helper()
-	p, err := q.Reserve()
+	p, err := q.Reserve("c")
 	if err != nil {
 		tb.Fatalf("Reserve: %v", err)
 	}

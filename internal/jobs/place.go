@@ -6,15 +6,17 @@ import "context"
 // `defer place.Release()` after Reserve is right on every path. Its methods are safe for concurrent use.
 type Place struct {
 	q         *Queue
+	client    string
 	immediate bool
 	used      bool // guarded by q.mu
 }
 
-// Reserve takes a slot if one is free, otherwise a waiting place. It answers ErrFull when both are taken and ErrClosed once Drain was called.
-func (q *Queue) Reserve() (*Place, error) {
+// Reserve takes a slot for a client if one is free, otherwise a waiting place. It answers ErrFull when both are taken and ErrClosed once Drain was called. A client
+// that has no waiting place gets one also where others have taken all: nobody keeps another out of the line.
+func (q *Queue) Reserve(client string) (*Place, error) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	p := &Place{q: q}
+	p := &Place{q: q, client: client}
 	switch {
 	case q.draining:
 		return nil, ErrClosed
@@ -22,8 +24,8 @@ func (q *Queue) Reserve() (*Place, error) {
 		q.free--
 		q.active++
 		p.immediate = true
-	case q.places < q.length:
-		q.places++
+	case q.places < q.length, q.length > 0 && q.held[client] == 0:
+		q.takePlace(client)
 	default:
 		return nil, ErrFull
 	}
@@ -35,7 +37,8 @@ func (q *Queue) Reserve() (*Place, error) {
 // It is settled by Reserve and does not change when a slot becomes free later.
 func (p *Place) Immediate() bool { return p.immediate }
 
-// Go hands the job over: run is called on its own goroutine as soon as a slot is free, in the order of the calls to Go. The context that run gets is
+// Go hands the job over: run is called on its own goroutine as soon as a slot is free; clients take turns, and the jobs of each are
+// in the order of the calls to Go. The context that run gets is
 // cancelled by Cancel (cause ErrCancelled) and at the end of Drain's grace (cause ErrShutdown); it may be cancelled before run is called, so run looks
 // at it before it starts anything. A panic of run is recovered and logged, and the slot becomes free.
 //
@@ -50,7 +53,7 @@ func (p *Place) Go(id string, run func(context.Context)) (left <-chan struct{}) 
 	if p.used {
 		panic("jobs: a place was used twice")
 	}
-	e := q.newEntry(id, run)
+	e := q.newEntry(id, p.client, run)
 	p.used = true
 	q.reserved--
 	if p.immediate {
@@ -75,15 +78,29 @@ func (p *Place) Release() {
 		q.freeSlot()
 		return
 	}
+	q.leavePlace(p.client)
+}
+
+// takePlace counts a waiting place as taken. The caller holds q.mu.
+func (q *Queue) takePlace(client string) {
+	q.places++
+	q.held[client]++
+}
+
+// leavePlace counts it as free again. The caller holds q.mu.
+func (q *Queue) leavePlace(client string) {
 	q.places--
+	if q.held[client]--; q.held[client] == 0 {
+		delete(q.held, client)
+	}
 }
 
 // AdmitStored enqueues a job that was promised before a restart. It is never refused, even beyond Config.Length; new jobs are, until the line is
 // short enough again. Its order, run, the channel and the panic on a known ID are those of Place.Go.
-func (q *Queue) AdmitStored(id string, run func(context.Context)) (left <-chan struct{}) {
+func (q *Queue) AdmitStored(id, client string, run func(context.Context)) (left <-chan struct{}) {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	e := q.newEntry(id, run)
-	q.places++
+	e := q.newEntry(id, client, run)
+	q.takePlace(client)
 	return q.enqueue(e)
 }

@@ -36,7 +36,7 @@ func TestReserveBounds(t *testing.T) {
 	if want := []bool{true, true, false, false, false}; !slices.Equal(immediate, want) {
 		t.Errorf("Immediate of five places: %v, want %v", immediate, want)
 	}
-	if _, err := q.Reserve(); !errors.Is(err, ErrFull) {
+	if _, err := q.Reserve("c"); !errors.Is(err, ErrFull) {
 		t.Fatalf("sixth Reserve: %v, want ErrFull", err)
 	}
 
@@ -49,7 +49,7 @@ func TestReserveBounds(t *testing.T) {
 	if p := reserve(t, q); !p.Immediate() {
 		t.Error("a released slot came back as a waiting place")
 	}
-	if _, err := q.Reserve(); !errors.Is(err, ErrFull) {
+	if _, err := q.Reserve("c"); !errors.Is(err, ErrFull) {
 		t.Errorf("releasing twice made room for two: %v", err)
 	}
 }
@@ -131,7 +131,7 @@ func TestMisuseOfAPlacePanics(t *testing.T) {
 	mustPanic("Go after Release", func() { released.Go("c", run) })
 	twin := reserve(t, q)
 	mustPanic("a second job with the same ID", func() { twin.Go("a", run) })
-	mustPanic("a stored job with the same ID", func() { q.AdmitStored("a", run) })
+	mustPanic("a stored job with the same ID", func() { q.AdmitStored("a", "c", run) })
 	p.Release() // harmless after Go
 	twin.Release()
 	if s := q.Stats(); s.Running != 1 || s.Reserved != 0 {
@@ -150,13 +150,13 @@ func TestStoredJobsAreNeverRefused(t *testing.T) {
 		gate := make(chan struct{})
 		ran := 0
 		for i := range 10 {
-			q.AdmitStored(fmt.Sprint(i), func(context.Context) { <-gate; ran++ })
+			q.AdmitStored(fmt.Sprint(i), "c", func(context.Context) { <-gate; ran++ })
 		}
 		synctest.Wait()
 		if s := q.Stats(); s.Running != 1 || s.Waiting != 9 {
 			t.Fatalf("after ten stored jobs: %+v", s)
 		}
-		if _, err := q.Reserve(); !errors.Is(err, ErrFull) {
+		if _, err := q.Reserve("c"); !errors.Is(err, ErrFull) {
 			t.Errorf("Reserve beyond the length: %v, want ErrFull", err)
 		}
 		close(gate)
@@ -167,7 +167,7 @@ func TestStoredJobsAreNeverRefused(t *testing.T) {
 		for range 3 {
 			reserve(t, q) // the bounds are back to normal
 		}
-		if _, err := q.Reserve(); !errors.Is(err, ErrFull) {
+		if _, err := q.Reserve("c"); !errors.Is(err, ErrFull) {
 			t.Errorf("Reserve beyond the length: %v, want ErrFull", err)
 		}
 	})

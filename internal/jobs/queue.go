@@ -22,12 +22,13 @@ var (
 
 // Config is what New needs.
 type Config struct {
-	Concurrency int          // jobs that run at once; at least 1
-	Length      int          // jobs that may wait beside the running ones; 0 means that nothing waits
-	Logger      *slog.Logger // where a panic of a job is reported; nil means slog.Default()
+	Concurrency int // jobs that run at once; at least 1
+	// Length is how many jobs may wait beside the running ones, and one more of each client that has none among them; 0 means that nothing waits.
+	Length int
+	Logger *slog.Logger // where a panic of a job is reported; nil means slog.Default()
 }
 
-// Queue is a bounded first-in first-out queue with Concurrency slots. All methods are safe for concurrent use. It holds no goroutine while no job
+// Queue is a bounded queue with Concurrency slots. Who waits is served in turns by client, and the jobs of one client first in, first out. All methods are safe for concurrent use. It holds no goroutine while no job
 // runs; Drain ends it.
 type Queue struct {
 	length int
@@ -36,7 +37,8 @@ type Queue struct {
 	mu       sync.Mutex
 	free     int               // slots that nobody holds; above zero only while line is empty
 	places   int               // waiting places that are taken: reserved, in line, or ending after a cancel
-	line     fifo              // jobs that wait for a slot, in the order of their Go
+	held     map[string]int    // those places by client, where it has any
+	line     line              // jobs that wait for a slot
 	known    map[string]*entry // jobs in line or running, by ID
 	active   int               // goroutines of jobs, and slots reserved and not yet used: what Drain waits for
 	running  int               // jobs that hold a slot and have started
@@ -61,6 +63,7 @@ func New(c Config) (*Queue, error) {
 		length: c.Length,
 		log:    c.Logger,
 		free:   c.Concurrency,
+		held:   make(map[string]int),
 		known:  make(map[string]*entry),
 		idle:   make(chan struct{}),
 	}, nil
@@ -114,7 +117,7 @@ func (q *Queue) stop() {
 	}
 	q.draining = true
 	for e := q.line.pop(); e != nil; e = q.line.pop() {
-		q.places--
+		q.leavePlace(e.client)
 		q.abandon(e)
 	}
 	q.checkIdle()
@@ -154,7 +157,7 @@ type Stats struct {
 	Running    int           // jobs that hold a slot and have started
 	Waiting    int           // jobs that wait for a slot
 	Reserved   int           // places handed out and neither used nor released yet
-	OldestWait time.Duration // how long the first in line has waited; 0 when nobody waits
+	OldestWait time.Duration // how long the one has waited that waits longest; 0 when nobody waits
 }
 
 // Stats returns what the queue does at this moment.
@@ -162,8 +165,8 @@ func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
 	s := Stats{Running: q.running, Waiting: q.line.len, Reserved: q.reserved}
-	if first := q.line.head; first != nil {
-		s.OldestWait = time.Since(first.since)
+	if since := q.line.oldest(); !since.IsZero() {
+		s.OldestWait = time.Since(since)
 	}
 	return s
 }

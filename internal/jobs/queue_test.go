@@ -87,7 +87,7 @@ func TestCancelledJobHoldsItsPlace(t *testing.T) {
 		reserve(t, q).Go("a", func(context.Context) { <-recorded })
 		q.Cancel("a")
 		synctest.Wait()
-		if _, err := q.Reserve(); !errors.Is(err, ErrFull) {
+		if _, err := q.Reserve("c"); !errors.Is(err, ErrFull) {
 			t.Errorf("Reserve: %v, want ErrFull", err)
 		}
 		close(recorded)
@@ -146,11 +146,11 @@ func TestDrainLeavesTheWaitingAndAwaitsTheRunning(t *testing.T) {
 		go func() { drained <- q.Drain(t.Context()) }()
 		synctest.Wait()
 		<-left
-		if _, err := q.Reserve(); !errors.Is(err, ErrClosed) {
+		if _, err := q.Reserve("c"); !errors.Is(err, ErrClosed) {
 			t.Errorf("Reserve while draining: %v, want ErrClosed", err)
 		}
 		<-late.Go("late", never)
-		<-q.AdmitStored("stored", never)
+		<-q.AdmitStored("stored", "c", never)
 		committed.Go("committed", func(ctx context.Context) {
 			if ctx.Err() == nil {
 				ended.Add(1)
@@ -264,10 +264,10 @@ func TestManyTinyJobs(t *testing.T) {
 	for range 128 {
 		callers.Go(func() {
 			for i := int(next.Add(1)) - 1; i < total; i = int(next.Add(1)) - 1 {
-				p, err := q.Reserve()
+				p, err := q.Reserve("c")
 				for errors.Is(err, ErrFull) {
 					runtime.Gosched()
-					p, err = q.Reserve()
+					p, err = q.Reserve("c")
 				}
 				id := fmt.Sprint(i)
 				p.Go(id, job(i))
@@ -328,10 +328,10 @@ func BenchmarkQueue(b *testing.B) {
 	var next atomic.Int64
 	b.RunParallel(func(pb *testing.PB) {
 		for pb.Next() {
-			p, err := q.Reserve()
+			p, err := q.Reserve("c")
 			for err != nil {
 				runtime.Gosched()
-				p, err = q.Reserve()
+				p, err = q.Reserve("c")
 			}
 			p.Go(fmt.Sprint(next.Add(1)), run)
 		}

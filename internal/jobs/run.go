@@ -9,23 +9,24 @@ import (
 // entry is one job in the queue, in line or running.
 type entry struct {
 	id     string
+	client string
 	run    func(context.Context)
 	ctx    context.Context
 	cancel context.CancelCauseFunc
 	left   chan struct{}
 	since  time.Time // when it joined the line
 
-	prev, next *entry // neighbours in line
-	inLine     bool
+	in         *fifo  // nil where it is not in line
+	prev, next *entry // neighbours there
 }
 
 // newEntry registers a job. The caller holds q.mu.
-func (q *Queue) newEntry(id string, run func(context.Context)) *entry {
+func (q *Queue) newEntry(id, client string, run func(context.Context)) *entry {
 	if _, ok := q.known[id]; ok {
 		panic("jobs: job " + id + " is in the queue already")
 	}
 	ctx, cancel := context.WithCancelCause(context.Background())
-	e := &entry{id: id, run: run, ctx: ctx, cancel: cancel}
+	e := &entry{id: id, client: client, run: run, ctx: ctx, cancel: cancel}
 	q.known[id] = e
 	return e
 }
@@ -35,10 +36,10 @@ func (q *Queue) enqueue(e *entry) <-chan struct{} {
 	e.left = make(chan struct{})
 	switch {
 	case q.draining:
-		q.places--
+		q.leavePlace(e.client)
 		q.abandon(e)
 	case q.free > 0:
-		q.places--
+		q.leavePlace(e.client)
 		q.free--
 		q.active++
 		q.start(e)
@@ -75,7 +76,7 @@ func (q *Queue) end(e *entry) {
 		q.mu.Lock()
 		defer q.mu.Unlock()
 		delete(q.known, e.id)
-		q.places--
+		q.leavePlace(e.client)
 		q.active--
 		q.checkIdle()
 	}()
@@ -93,61 +94,14 @@ func (q *Queue) guard(e *entry) {
 	e.run(e.ctx)
 }
 
-// freeSlot passes a slot to the first in line, or puts it back. The caller holds q.mu, and no longer counts the slot as active.
+// freeSlot passes a slot to the next in line, or puts it back. The caller holds q.mu, and no longer counts the slot as active.
 func (q *Queue) freeSlot() {
 	if e := q.line.pop(); e != nil {
-		q.places--
+		q.leavePlace(e.client)
 		q.active++
 		q.start(e)
 		return
 	}
 	q.free++
 	q.checkIdle()
-}
-
-// fifo is a list of waiting entries; being intrusive, it removes a cancelled one from the middle in constant time.
-type fifo struct {
-	head, tail *entry
-	len        int
-}
-
-func (f *fifo) push(e *entry) {
-	e.inLine = true
-	e.prev = f.tail
-	if f.tail == nil {
-		f.head = e
-	} else {
-		f.tail.next = e
-	}
-	f.tail = e
-	f.len++
-}
-
-// pop takes the first entry, nil when there is none.
-func (f *fifo) pop() *entry {
-	e := f.head
-	if e != nil {
-		f.remove(e)
-	}
-	return e
-}
-
-// remove takes e out and tells whether it was in the list.
-func (f *fifo) remove(e *entry) bool {
-	if !e.inLine {
-		return false
-	}
-	if e.prev == nil {
-		f.head = e.next
-	} else {
-		e.prev.next = e.next
-	}
-	if e.next == nil {
-		f.tail = e.prev
-	} else {
-		e.next.prev = e.prev
-	}
-	e.prev, e.next, e.inLine = nil, nil, false
-	f.len--
-	return true
 }
