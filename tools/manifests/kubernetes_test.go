@@ -125,6 +125,12 @@ func (a application) problems() []string {
 	hold(ctx != nil && ctx.SeccompProfile != nil && ctx.SeccompProfile.Type == corev1.SeccompProfileTypeRuntimeDefault, "there is no seccomp filter")
 	hold(!pod.HostNetwork && !pod.HostPID && !pod.HostIPC, "the pod reaches the node")
 	hold(pod.AutomountServiceAccountToken != nil && !*pod.AutomountServiceAccountToken, "the pod has a token of the cluster")
+	if pod.ShareProcessNamespace != nil && *pod.ShareProcessNamespace { // then /proc/PID/root is every container's file system, to whoever has its user
+		for _, c := range pod.Containers {
+			own := c.SecurityContext
+			hold(own != nil && own.RunAsUser != nil && *own.RunAsUser != 0 && *own.RunAsUser != *ctx.RunAsUser, "the application has Sidegate's user, and can read its secret")
+		}
+	}
 	volumes := map[string]bool{}
 	for _, v := range pod.Volumes {
 		volumes[v.Name] = true
