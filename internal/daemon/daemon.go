@@ -11,8 +11,6 @@ import (
 	"sync/atomic"
 	"time"
 
-	"golang.org/x/net/netutil"
-
 	"github.com/sidegate/sidegate/gateway"
 	"github.com/sidegate/sidegate/internal/audit"
 	"github.com/sidegate/sidegate/internal/auth"
@@ -236,7 +234,7 @@ func (d *Daemon) open(ctx context.Context, c *config.Config, address string, ser
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
-	d.doors = append(d.doors, newDoor(netutil.LimitListener(l, d.most), server, admin))
+	d.doors = append(d.doors, newDoor(l, server, admin, d.most))
 	return nil
 }
 

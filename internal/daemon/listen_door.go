@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // A door is a listener with the server behind it, and knows the connections that came in. It is closed in steps, so that nobody who has sent a request goes
@@ -17,19 +18,28 @@ type door struct {
 	net.Listener
 	server *http.Server
 	admin  bool
+	most   int // visitors at once
 
-	closed  func() error // once
-	leaving atomic.Bool  // every answer is the last of its connection
+	closed  func() error  // once
+	shut    chan struct{} // closed with it
+	leaving atomic.Bool   // every answer is the last of its connection
 
 	mu       sync.Mutex
 	visitors map[*visitor]struct{}
+	room     chan struct{} // has one place: a visitor has gone
 	emptied  chan struct{} // closed when leaving and the last visitor has gone
 }
 
 // newDoor takes over both. The server must not serve yet.
-func newDoor(l net.Listener, server *http.Server, admin bool) *door {
-	d := &door{Listener: l, server: server, admin: admin, visitors: map[*visitor]struct{}{}, emptied: make(chan struct{})}
-	d.closed = sync.OnceValue(l.Close)
+func newDoor(l net.Listener, server *http.Server, admin bool, most int) *door {
+	d := &door{
+		Listener: l, server: server, admin: admin, most: most, shut: make(chan struct{}),
+		visitors: map[*visitor]struct{}{}, room: make(chan struct{}, 1), emptied: make(chan struct{}),
+	}
+	d.closed = sync.OnceValue(func() error {
+		close(d.shut)
+		return l.Close()
+	})
 	next := server.Handler
 	server.Handler = http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if d.leaving.Load() {
@@ -38,8 +48,8 @@ func newDoor(l net.Listener, server *http.Server, admin bool) *door {
 		next.ServeHTTP(w, r)
 	})
 	server.ConnState = func(c net.Conn, state http.ConnState) {
-		if v := visitorOf(c); v != nil && state == http.StateIdle {
-			v.rest()
+		if v := visitorOf(c); v != nil {
+			v.turn(state)
 		}
 	}
 	return d
@@ -65,7 +75,11 @@ func (d *door) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &visitor{Conn: c, door: d, resting: true}
+	if !d.makeRoom() {
+		_ = c.Close()
+		return nil, net.ErrClosed
+	}
+	v := &visitor{Conn: c, door: d, resting: true, since: time.Now()}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.visitors[v] = struct{}{}
@@ -116,7 +130,10 @@ type visitor struct {
 	door *door
 
 	mu      sync.Mutex
-	resting bool // nothing was read since the last answer
+	resting bool      // nothing was read since the last answer
+	busy    bool      // a request is being answered
+	since   time.Time // when it came, or had its last answer
+	stirred time.Time // when something was read after that
 	cut     bool
 	gone    sync.Once
 }
@@ -141,14 +158,22 @@ func (v *visitor) Read(b []byte) (int, error) {
 	if v.cut {
 		return 0, net.ErrClosed
 	}
-	v.resting = false
+	if v.resting {
+		v.resting, v.stirred = false, time.Now()
+	}
 	return n, err
 }
 
-func (v *visitor) rest() {
+// turn notes what net/http says of the connection.
+func (v *visitor) turn(state http.ConnState) {
 	v.mu.Lock()
 	defer v.mu.Unlock()
-	v.resting = true
+	switch state {
+	case http.StateActive:
+		v.busy = true
+	case http.StateIdle:
+		v.busy, v.resting, v.since = false, true, time.Now()
+	}
 }
 
 func (v *visitor) dismiss() {
@@ -168,6 +193,10 @@ func (v *visitor) Close() error {
 		v.door.mu.Lock()
 		defer v.door.mu.Unlock()
 		delete(v.door.visitors, v)
+		select {
+		case v.door.room <- struct{}{}:
+		default:
+		}
 		v.door.look()
 	})
 	return err

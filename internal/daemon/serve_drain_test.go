@@ -77,7 +77,7 @@ func TestDoorCutsOnlyWhoRests(t *testing.T) {
 		t.Fatal(err)
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
-	d := newDoor(l, server, false)
+	d := newDoor(l, server, false, 1000)
 	served := make(chan error, 1)
 	go func() { served <- d.serve() }()
 	dial := func(text string) (net.Conn, *bufio.Reader) {
