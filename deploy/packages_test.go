@@ -69,7 +69,8 @@ func TestPackages(t *testing.T) {
 	h.do("sed -i 's/timeout: 60s/timeout: 59s/' /etc/sidegate/sidegate.yaml")
 	h.do(deb)
 	h.do("grep 'timeout: 59s' /etc/sidegate/sidegate.yaml && sidegate setup ready")
-	h.do("dpkg -r sidegate && ! systemctl is-active sidegate.service && [ ! -e /usr/bin/sidegate ] && [ -d /var/lib/sidegate ] && getent passwd sidegate")
+	h.do("systemctl enable sidegate.socket") // as who has systemd listen does
+	h.do("dpkg -r sidegate && [ -z \"$(ls /enabled)\" ] && ! systemctl is-active sidegate.service && [ ! -e /usr/bin/sidegate ] && [ -d /var/lib/sidegate ] && getent passwd sidegate")
 	if h.read("/etc/sidegate/func.secret") != secret {
 		t.Error("the secret changed")
 	}

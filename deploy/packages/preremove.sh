@@ -6,4 +6,7 @@ case "${1-}" in
   remove | 0) ;;
   *) exit 0 ;;
 esac
-if [ -d /run/systemd/system ]; then systemctl disable --now sidegate.socket sidegate.service || true; fi
+if [ -d /run/systemd/system ]; then
+  systemctl disable --now sidegate.socket || true # or systemd would go on listening, and start what is gone
+  systemctl disable --now sidegate.service || true
+fi
