@@ -42,7 +42,7 @@ func newStream(name string, kept *recording, open pipeMode) (*stream, error) {
 		return nil, err
 	}
 	// The read end alone is made non-blocking; commands do not expect that of their output.
-	if err := unix.SetNonblock(read, true); err != nil {
+	if _, err := unix.FcntlInt(uintptr(read), unix.F_SETFL, unix.O_NONBLOCK); err != nil {
 		unix.Close(read)
 		unix.Close(write)
 		return nil, os.NewSyscallError("fcntl pipe", err)

@@ -199,8 +199,8 @@ func (p *program) addRlimits(s *Spec) error {
 
 // addIdentity changes the user and takes the capabilities.
 func (p *program) addIdentity(s *Spec) error {
-	if s.DropCapabilities && (mayDropBounding(s) || !s.NoNewPrivs) {
-		for _, c := range boundingSet(s) {
+	if set := boundingSet(s); s.DropCapabilities && len(set) > 0 && (mayDropBounding(s) || !s.NoNewPrivs) {
+		for _, c := range set {
 			p.add(StepBoundingSet, unix.SYS_PRCTL, unix.PR_CAPBSET_DROP, c)
 		}
 	}
