@@ -21,6 +21,7 @@ type life struct {
 	g       *Gateway
 	request Request
 	ruling  atomic.Pointer[ruling] // nil until a job of an earlier process is decided again
+	again   bool                   // the ruling is not the one that the journal has
 	begun   bool                   // the journal says "running"
 	queued  *tracing.Span          // while it waits for its slot
 
@@ -212,6 +213,8 @@ func (l *life) tryBegin(ctx context.Context) (*executor.Result, error) {
 				l.request.traceAttr())
 			return failed(exitNotExecutable, "refused when its turn came: "+refusal.Message+" (decision "+refusal.DecisionID+")"), nil
 		}
+	}
+	if l.again { // also where the commit of an earlier try failed
 		r := l.ruling.Load()
 		spec, err := r.record()
 		if err != nil {
@@ -235,7 +238,8 @@ func (g *Gateway) stillRuled(r *ruling) bool {
 	return r != nil && !r.observed && ready && activated.Equal(r.activated)
 }
 
-// decideAgain replaces the ruling by one of the present policy on the client as it is today, or answers why there is none.
+// decideAgain replaces the ruling by one of the present policy on the client as it is today, or answers why there is none. From then on the request is that
+// client's: what the audit says of it, and which plugins see its result, goes with the decision.
 func (l *life) decideAgain(ctx context.Context, today auth.Principal) *Error {
 	request := l.request
 	request.Principal = today
@@ -247,6 +251,7 @@ func (l *life) decideAgain(ctx context.Context, today auth.Principal) *Error {
 		return r.refusal
 	}
 	l.ruling.Store(r)
+	l.request.Principal, l.again = today, true
 	return nil
 }
 

@@ -180,6 +180,44 @@ func TestRedecidedJobNamesItsDecision(t *testing.T) {
 	}
 }
 
+// TestRedecidedJobIsRecordedAtTheSecondTry: a new decision is on record when its job starts, also if the journal could not be written at first, and the
+// audit names the roles that it was made on.
+func TestRedecidedJobIsRecordedAtTheSecondTry(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	l := accepted(t, g, "true")
+	today, err := auth.NewSet([]auth.Client{{Name: "func", Secrets: [][]byte{[]byte("secret")}, Roles: []string{"readonly"}}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	g.verifier.Replace(today)
+	book := g.journal
+	if g.journal, err = journal.Open(t.Context(), journal.Config{Dir: filepath.Join(t.TempDir(), "state")}); err != nil {
+		t.Fatal(err)
+	}
+	if err := g.journal.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if result, err := l.tryBegin(t.Context()); result != nil || err == nil {
+		t.Fatalf("it began without a journal: %+v, %v", result, err)
+	}
+	g.journal = book
+	if result, err := l.tryBegin(t.Context()); result != nil || err != nil {
+		t.Fatalf("%+v, %v", result, err)
+	}
+	if job := l.statusInJournal(t); job.Status != journal.Running || job.DecisionID != l.ruling.Load().id {
+		t.Errorf("the journal says %s, decision %s; it was decided as %s", job.Status, job.DecisionID, l.ruling.Load().id)
+	}
+	leaves, err := book.AuditLeaves(t.Context(), 0, 0)
+	if err != nil || len(leaves) == 0 {
+		t.Fatal(len(leaves), err)
+	}
+	started, err := audit.Decode(leaves[len(leaves)-1].Data)
+	if err != nil || started.Type != audit.Started || started.Decision != l.ruling.Load().id || len(started.Roles) != 1 || started.Roles[0] != "readonly" {
+		t.Errorf("the audit says %+v, %v", started, err)
+	}
+}
+
 // TestRecoveredJobIsItsClientsOfToday: a client that is gone has no jobs any more, and one that changed has today's roles.
 func TestRecoveredJobIsItsClientsOfToday(t *testing.T) {
 	t.Parallel()
