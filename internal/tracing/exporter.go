@@ -38,8 +38,9 @@ func (t *Tracer) Stats() Stats {
 		return Stats{}
 	}
 	e := t.exporter
-	rejected := e.upload.rejected.Load()
-	return Stats{Sent: e.sent.Load() - rejected, Full: e.full.Load(), NotSent: e.notSent.Load() + rejected, Failures: e.failures.Load(), Queued: len(e.queue)}
+	return Stats{
+		Sent: e.upload.taken.Load(), Full: e.full.Load(), NotSent: e.notSent.Load() + e.upload.rejected.Load(), Failures: e.failures.Load(), Queued: len(e.queue),
+	}
 }
 
 // exporter keeps spans that have ended until they are sent. It is OpenTelemetry's batch processor with what that lacks: it counts what it drops.
@@ -57,7 +58,7 @@ type exporter struct {
 	ctx   context.Context // of what is sent; ends when Close has waited long enough
 	abort context.CancelFunc
 
-	sent, full, notSent, failures atomic.Uint64
+	full, notSent, failures atomic.Uint64
 
 	failing bool      // those of run
 	saidAt  time.Time // when it was said last
@@ -159,7 +160,6 @@ func (e *exporter) send(batch []sdk.ReadOnlySpan) {
 	for try := 1; ; try++ {
 		err := e.spans.ExportSpans(e.ctx, batch)
 		if err == nil {
-			e.sent.Add(uint64(len(batch)))
 			e.sentAgain()
 			return
 		}

@@ -224,6 +224,21 @@ func TestRefused(t *testing.T) {
 	}
 }
 
+// TestRejectedMoreThanSent: figures stay figures, whatever a collector says that it has rejected.
+func TestRejectedMoreThanSent(t *testing.T) {
+	t.Parallel()
+	for _, said := range []string{"\x02", "\xff\xff\xff\xff\xff\xff\xff\xff\x7f", "\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01"} {
+		r := tracingtest.New(t)
+		tracer, flush := newTest(t, r, nil)
+		r.Answer(http.StatusOK, []byte("\x0a"+string(rune(1+len(said)))+"\x08"+said))
+		tracer.Accept(nil, "x", time.Now()).End()
+		flush()
+		if s := tracer.Stats(); s != (Stats{NotSent: 1}) {
+			t.Errorf("%x: got %+v", said, s)
+		}
+	}
+}
+
 // TestCloseIsBounded: a collector that hangs does not hold up the end of the gateway.
 func TestCloseIsBounded(t *testing.T) {
 	t.Parallel()

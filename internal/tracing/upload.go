@@ -24,10 +24,11 @@ const maxAnswer = 64 << 10
 // upload posts spans as OTLP over HTTP has it. OpenTelemetry's own client of that kind would bring gRPC into the program, and read variables of the
 // environment that the configuration knows nothing of.
 type upload struct {
-	url      string
-	header   http.Header
-	client   *http.Client
-	rejected atomic.Uint64 // spans in batches that were taken
+	url    string
+	header http.Header
+	client *http.Client
+
+	taken, rejected atomic.Uint64 // spans in batches that were taken
 }
 
 var _ otlptrace.Client = (*upload)(nil)
@@ -77,13 +78,26 @@ func (u *upload) UploadTraces(ctx context.Context, spans []*tracepb.ResourceSpan
 	answer, _ := io.ReadAll(io.LimitReader(resp.Body, maxAnswer))
 	switch resp.StatusCode {
 	case http.StatusOK, http.StatusAccepted, http.StatusNoContent:
-		u.rejected.Add(rejected(answer))
+		u.count(spans, rejected(answer))
 		return nil
 	case http.StatusTooManyRequests, http.StatusBadGateway, http.StatusServiceUnavailable, http.StatusGatewayTimeout:
 		seconds, _ := strconv.ParseUint(resp.Header.Get("Retry-After"), 10, 16)
 		return &laterError{fmt.Errorf("the collector answered %d", resp.StatusCode), time.Duration(seconds) * time.Second}
 	}
 	return fmt.Errorf("the collector answered %d", resp.StatusCode)
+}
+
+// count counts a batch that was taken. A collector does not reject more than it got, whatever it says.
+func (u *upload) count(batch []*tracepb.ResourceSpans, rejected uint64) {
+	sent := uint64(0)
+	for _, resource := range batch {
+		for _, scope := range resource.ScopeSpans {
+			sent += uint64(len(scope.Spans))
+		}
+	}
+	rejected = min(rejected, sent)
+	u.taken.Add(sent - rejected)
+	u.rejected.Add(rejected)
 }
 
 // rejected reads how many spans a collector did not take of a batch that it took: rejected_spans (1) of partial_success (1). What cannot be read is 0.
