@@ -49,9 +49,13 @@ type Daemon struct {
 	recorded     atomic.Pointer[time.Time]   // when the policy was activated that the audit knows of
 	policyFailed time.Time                   // when the failure to load one was that was counted last
 
+	keep   config.Retention // which no reload changes
+	graces config.Drain     // the same
+
 	reloading    sync.Mutex     // held by the one reload that is going on; guards what follows
 	config       *config.Config // what is in force
 	reloadFailed bool           // the newest reload did
+	ended        bool           // what there was to reload is closed
 	retryEvery   time.Duration  // the constant of that name, but in tests
 
 	securing  securing
@@ -72,7 +76,10 @@ func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger, o
 		return nil, err
 	}
 	_ = spareHeap() // which keeps it
-	d := &Daemon{log: log, config: c, retryEvery: retryEvery, most: 2*(c.Executor.Concurrency+c.Executor.Queue) + spareConnections, hurry: make(chan struct{})}
+	d := &Daemon{
+		log: log, config: c, keep: c.Retention, graces: c.Drain, retryEvery: retryEvery, most: 2*(c.Executor.Concurrency+c.Executor.Queue) + spareConnections,
+		hurry: make(chan struct{}),
+	}
 	defer func() {
 		if err != nil {
 			err = startError(ctx, err, d.abandon())

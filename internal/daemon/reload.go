@@ -19,6 +19,9 @@ import (
 func (d *Daemon) Reload(ctx context.Context) error {
 	d.reloading.Lock()
 	defer d.reloading.Unlock()
+	if d.ended {
+		return notReloaded(errEnded)
+	}
 	d.supervisor.Reloading()
 	err := d.reload(ctx)
 	d.reloadFailed = err != nil
@@ -31,6 +34,16 @@ func (d *Daemon) Reload(ctx context.Context) error {
 	d.gateway.SetReloadProblem(notReloaded(public))
 	d.supervisor.Ready("serving" + d.edit())
 	return notReloaded(err)
+}
+
+// errEnded says that a reload comes too late.
+var errEnded = errors.New("the gateway has ended")
+
+// endReloads waits for the reload that is going on, so that what it works on can be closed, and lets no other begin.
+func (d *Daemon) endReloads() {
+	d.reloading.Lock()
+	defer d.reloading.Unlock()
+	d.ended = true
 }
 
 func notReloaded(err error) error {

@@ -10,18 +10,22 @@ import (
 	"crypto/x509"
 	"crypto/x509/pkix"
 	"encoding/pem"
+	"errors"
 	"fmt"
 	"math/big"
+	"net"
 	"net/http"
 	"os"
 	"path/filepath"
 	"regexp"
+	"runtime"
 	"strings"
 	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
 
+	"github.com/sidegate/sidegate/internal/audit"
 	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/config"
 )
@@ -93,6 +97,40 @@ func TestReloadOfClients(t *testing.T) {
 	}
 	if !strings.Contains(h.log.String(), "map[func:removed other:added]") {
 		t.Errorf("the log does not say which clients changed: %s", h.log)
+	}
+}
+
+// TestReloadWhileStopping: a reload that is going on when the gateway ends writes down what it has changed, and one that comes later changes nothing.
+func TestReloadWhileStopping(t *testing.T) {
+	h := newHouse(t, "")
+	d, url, stop := h.open(t)
+	eventually(t, "files are watched", func() bool { // from there on the watch asks for nothing that a reload holds
+		stacks := make([]byte, 1<<20)
+		return bytes.Contains(stacks[:runtime.Stack(stacks, true)], []byte("(*Daemon).awaitChange"))
+	})
+	d.reloading.Lock() // as if one were going on
+	stopped := make(chan struct{})
+	go func() {
+		defer close(stopped)
+		stop()
+	}()
+	eventually(t, "nobody is let in", func() bool {
+		c, err := net.Dial("tcp", strings.TrimPrefix(url, "http://"))
+		if err == nil {
+			_ = c.Close()
+		}
+		return err != nil
+	})
+	for range 200 { // until well after the journal would have been closed
+		if err := d.journal.Record(t.Context(), audit.Leaf{Type: audit.Reload, Time: time.Now()}.Encode()); err != nil {
+			t.Errorf("the journal was closed under a reload: %v", err)
+			break
+		}
+	}
+	d.reloading.Unlock()
+	<-stopped
+	if err := d.Reload(t.Context()); !errors.Is(err, errEnded) {
+		t.Errorf("a reload after the end: %v", err)
 	}
 }
 

@@ -63,10 +63,9 @@ func startError(ctx context.Context, err, closing error) error {
 func (d *Daemon) Serve(ctx context.Context) error {
 	background, stop := context.WithCancel(context.Background())
 	watching, stopWatching := context.WithCancel(ctx) // what is reloaded when the end has come is for nobody
-	keep, end := d.config.Retention, d.config.Drain   // a reload replaces the configuration
 	var work errgroup.Group
 	work.Go(func() error { return d.delivery.Run(background) })
-	work.Go(func() error { d.tidy(background, keep); return nil })
+	work.Go(func() error { d.tidy(background, d.keep); return nil })
 	work.Go(func() error { return d.maker.Run(background) })
 	work.Go(func() error { d.watchFiles(watching); return nil })
 	work.Go(func() error { d.showLife(background); return nil })
@@ -85,14 +84,16 @@ func (d *Daemon) Serve(ctx context.Context) error {
 	var err error
 	select {
 	case <-ctx.Done():
-		d.log.Info("stopping: no new work; running commands get a grace", "grace", end.Grace.String())
+		d.log.Info("stopping: no new work; running commands get a grace", "grace", d.graces.Grace.String())
 	case err = <-broken:
 		d.log.Error("a listener failed", "error", err)
 	}
 	stopWatching()
-	d.drain(end)
+	d.drain(d.graces)
 	stop()
-	err = errors.Join(err, work.Wait(), d.close())
+	err = errors.Join(err, work.Wait())
+	d.endReloads()
+	err = errors.Join(err, d.close())
 	d.log.Info("stopped")
 	return err
 }
