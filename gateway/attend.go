@@ -16,9 +16,6 @@ func (g *Gateway) attend(w http.ResponseWriter, r *http.Request, events *eventSt
 	ctx, cancel := context.WithCancel(context.WithoutCancel(r.Context()))
 	caller := g.watch(w, r, l)
 	caller.sound = func() { _ = events.quiet() } // the head of the reply is gone, so there is no interim response any more
-	if l == nil {
-		caller.timer.Stop() // it is looked at only when the request's context says that something has happened
-	}
 	var watching sync.WaitGroup
 	watching.Go(func() {
 		defer caller.end()

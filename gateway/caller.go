@@ -50,9 +50,13 @@ type vigil struct {
 	probes  int       // how often it was sounded out
 }
 
-// watch begins a vigil, which is to be ended with its method end.
+// watch begins a vigil, which is to be ended with its method end. Where no job ends with the caller, l is nil, and the caller is looked at only once the
+// request's context has said that something happened.
 func (g *Gateway) watch(w http.ResponseWriter, r *http.Request, l *life) *vigil {
 	v := &vigil{request: r.Context(), life: l, timer: time.NewTimer(lookEvery), pause: lookEvery}
+	if l == nil {
+		v.timer.Stop() // before the context can set it
+	}
 	if r.ProtoAtLeast(1, 1) {
 		v.sound = func() { w.WriteHeader(http.StatusContinue) }
 	}
