@@ -140,8 +140,11 @@ func (s *site) followed(ctx context.Context) error {
 			return fmt.Errorf("the job did not end well: %s", events.Text())
 		}
 	}
-	if err := events.Err(); err != nil || last != "result" {
-		return fmt.Errorf("the events ended with %q: %w", last, err)
+	if err := events.Err(); err != nil {
+		return fmt.Errorf("the events were cut off behind %q: %w", last, err)
+	}
+	if last != "result" {
+		return fmt.Errorf("the events ended with %q", last)
 	}
 	return nil
 }

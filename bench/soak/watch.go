@@ -110,7 +110,10 @@ func (s *site) metric(ctx context.Context, name string) (float64, error) {
 			return strconv.ParseFloat(value, 64)
 		}
 	}
-	return 0, fmt.Errorf("the metrics have no %s: %w", name, lines.Err())
+	if err := lines.Err(); err != nil {
+		return 0, err
+	}
+	return 0, fmt.Errorf("the metrics have no %s", name)
 }
 
 // growth compares the last third of the samples with the one before it: what is needed at first, and grows until everything has been in use once, is in

@@ -14,7 +14,7 @@ import (
 	"github.com/sidegate/sidegate/internal/config"
 )
 
-// listen opens one address of the configuration, host:port or unix:/path, or takes the socket that was passed for it. Connections on a Unix socket know their
+// listenAt opens one address of the configuration, host:port or unix:/path, or takes the socket that was passed for it. Connections on a Unix socket know their
 // peers.
 func (d *Daemon) listenAt(ctx context.Context, c *config.Config, address string) (net.Listener, error) {
 	if l := d.inherited[address]; l != nil {
