@@ -55,7 +55,6 @@ type Config struct {
 	Version     string // shown by GET /
 	ReleaseDate string // shown by GET /
 	Log         *slog.Logger
-	Now         func() time.Time // nil means time.Now
 }
 
 // Limits bound what callers may send.
@@ -90,7 +89,6 @@ type Gateway struct {
 
 	version, releaseDate string
 	log                  *slog.Logger
-	now                  func() time.Time
 
 	rates    sync.Map     // client name -> *rate.Limiter; one per configured client
 	arriving atomic.Int64 // bytes of bodies that are not there yet, whose senders nobody knows
@@ -102,9 +100,10 @@ type Gateway struct {
 	reloadProblem atomic.Pointer[string]
 	drained       chan struct{}  // closed when nothing runs any more
 	unrecorded    sync.WaitGroup // outcomes that wait for the journal
-	// The constants of these names, but in tests.
+	// The constants of these names, and time.Now, but in tests.
 	finishTries         int
 	bodyTime, replyTime time.Duration
+	now                 func() time.Time
 }
 
 // New returns a Gateway that has not served yet.
@@ -120,9 +119,6 @@ func New(c Config) (*Gateway, error) {
 	if err := c.Bounds.validate(); err != nil {
 		return nil, err
 	}
-	if c.Now == nil {
-		c.Now = time.Now
-	}
 	if c.Watch == nil {
 		c.Watch = func() []Check { return nil }
 	}
@@ -131,7 +127,7 @@ func New(c Config) (*Gateway, error) {
 		verifier: c.Verifier, policy: c.Policy, runner: c.Runner, journal: c.Journal, audit: c.Audit, queue: c.Queue, plugins: c.Plugins, callbackDue: c.CallbackDue, retry: c.RetryCallback,
 		judge:  judge{analyzer: c.Analyzer, policy: timedDecider{c.Policy, m.Decided}, bounds: c.Bounds, callbacks: c.Callbacks, host: c.Host, available: c.Runner.Check, observe: c.Observe},
 		bounds: c.Bounds, limits: c.Limits, metrics: m, tracer: c.Tracer, watched: c.Watch, profiles: c.Profiles,
-		version: c.Version, releaseDate: c.ReleaseDate, log: c.Log, now: c.Now, drained: make(chan struct{}), finishTries: finishTries, bodyTime: bodyTime, replyTime: replyTime,
+		version: c.Version, releaseDate: c.ReleaseDate, log: c.Log, drained: make(chan struct{}), finishTries: finishTries, bodyTime: bodyTime, replyTime: replyTime, now: time.Now,
 	}, nil
 }
 

@@ -12,7 +12,8 @@ import (
 type Observation struct {
 	Until       time.Time          // from then on the policy is enforced
 	Obligations policy.Obligations // of what runs although it is denied
-	Now         func() time.Time   // nil means time.Now
+
+	now func() time.Time // nil means time.Now, but in tests
 }
 
 // letsThrough tells whether a denied request runs all the same. A policy that failed to answer denies as ever, and so does
@@ -22,8 +23,8 @@ func (o *Observation) letsThrough(r *ruling) bool {
 		return false
 	}
 	now := time.Now
-	if o.Now != nil {
-		now = o.Now
+	if o.now != nil {
+		now = o.now
 	}
 	return now().Before(o.Until)
 }

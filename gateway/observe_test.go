@@ -51,7 +51,7 @@ func TestObserveChangesOnlyWhatAPolicyDenies(t *testing.T) {
 		t.Run(c.name, func(t *testing.T) {
 			t.Parallel()
 			j := judge{analyzer: analyzer, policy: c.decision, bounds: testBounds(), observe: &Observation{
-				Until: end, Obligations: policy.Obligations{Timeout: time.Second}, Now: func() time.Time { return c.now },
+				Until: end, Obligations: policy.Obligations{Timeout: time.Second}, now: func() time.Time { return c.now },
 			}}
 			r, err := j.rule(t.Context(), Request{ID: "j", Order: c.order}, "")
 			if err != nil {

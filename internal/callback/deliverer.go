@@ -16,7 +16,7 @@ const (
 	defaultPerDestination = 4
 	defaultConcurrency    = 64
 	leastDestinations     = 4 // that the default lets be served at once
-	defaultUserAgent      = "Sidegate"
+	userAgent             = "Sidegate"
 )
 
 // Config says what is delivered and how. Fields without a default are required.
@@ -47,8 +47,7 @@ type Config struct {
 	PerDestination int // attempts at once to the same scheme, host and port; default 4
 	Concurrency    int // attempts at once; default 64, or what four destinations need where that is more
 
-	Logger    *slog.Logger // default: no log
-	UserAgent string       // default "Sidegate"
+	Logger *slog.Logger // default: no log
 }
 
 // A Deliverer delivers what is in its store. Make it with New, call Run once,
@@ -112,9 +111,6 @@ func withDefaults(cfg Config) (Config, error) {
 	}
 	if cfg.Concurrency == 0 {
 		cfg.Concurrency = max(defaultConcurrency, leastDestinations*cfg.PerDestination)
-	}
-	if cfg.UserAgent == "" {
-		cfg.UserAgent = defaultUserAgent
 	}
 	if cfg.Logger == nil {
 		cfg.Logger = slog.New(slog.DiscardHandler)

@@ -29,7 +29,6 @@ func TestDelivers(t *testing.T) {
 			got, body = r, string(b)
 			rw.WriteHeader(http.StatusAccepted)
 		})
-		w.cfg.UserAgent = "Sidegate/1"
 		d := w.run()
 		time.Sleep(time.Hour)
 		w.store.add(parcel{Delivery{ID: "d-1", JobID: "j-1", URL: receiverURL + "?token=t%20t"}, []byte(`{"kwargs":{"stdout":"中文"}}`)})
@@ -43,7 +42,7 @@ func TestDelivers(t *testing.T) {
 			t.Errorf("received %s %s from %s with %q", got.Method, got.RequestURI, got.Host, body)
 		}
 		for header, want := range map[string]string{
-			"Content-Type": "application/json", "User-Agent": "Sidegate/1", "X-Sidegate-Delivery": "d-1", "X-Sidegate-Attempt": "1",
+			"Content-Type": "application/json", "User-Agent": "Sidegate", "X-Sidegate-Delivery": "d-1", "X-Sidegate-Attempt": "1",
 		} {
 			if value := got.Header.Values(header); len(value) != 1 || value[0] != want {
 				t.Errorf("header %s is %q, want %q", header, value, want)

@@ -112,7 +112,7 @@ func (d *Deliverer) request(ctx context.Context, delivery Delivery, dest Destina
 	if message.Body != nil {
 		body, size = bytes.NewReader(message.Body), int64(len(message.Body))
 	}
-	header.Set("User-Agent", d.cfg.UserAgent)
+	header.Set("User-Agent", userAgent)
 	if delivery.Traceparent != "" {
 		header.Set("Traceparent", delivery.Traceparent)
 		header.Del("Tracestate") // that of another trace

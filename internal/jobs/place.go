@@ -29,7 +29,6 @@ func (q *Queue) Reserve(client string) (*Place, error) {
 	default:
 		return nil, ErrFull
 	}
-	q.reserved++
 	return p, nil
 }
 
@@ -55,7 +54,6 @@ func (p *Place) Go(id string, run func(context.Context)) (left <-chan struct{}) 
 	}
 	e := q.newEntry(id, p.client, run)
 	p.used = true
-	q.reserved--
 	if p.immediate {
 		q.start(e)
 		return nil
@@ -72,7 +70,6 @@ func (p *Place) Release() {
 		return
 	}
 	p.used = true
-	q.reserved--
 	if p.immediate {
 		q.active--
 		q.freeSlot()

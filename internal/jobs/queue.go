@@ -42,7 +42,6 @@ type Queue struct {
 	known    map[string]*entry // jobs in line or running, by ID
 	active   int               // goroutines of jobs, and slots reserved and not yet used: what Drain waits for
 	running  int               // jobs that hold a slot and have started
-	reserved int               // places handed out and neither used nor released
 	draining bool
 	forced   bool          // Drain's grace is over: a job that starts now starts cancelled
 	idle     chan struct{} // closed once the queue drains and active is zero
@@ -156,7 +155,6 @@ func (q *Queue) checkIdle() {
 type Stats struct {
 	Running    int           // jobs that hold a slot and have started
 	Waiting    int           // jobs that wait for a slot
-	Reserved   int           // places handed out and neither used nor released yet
 	OldestWait time.Duration // how long the one has waited that waits longest; 0 when nobody waits
 }
 
@@ -164,7 +162,7 @@ type Stats struct {
 func (q *Queue) Stats() Stats {
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	s := Stats{Running: q.running, Waiting: q.line.len, Reserved: q.reserved}
+	s := Stats{Running: q.running, Waiting: q.line.len}
 	if since := q.line.oldest(); !since.IsZero() {
 		s.OldestWait = time.Since(since)
 	}

@@ -68,8 +68,8 @@ var _ sdk.SpanProcessor = (*exporter)(nil)
 
 func newExporter(c Config) *exporter {
 	e := &exporter{
-		upload: &upload{url: c.Endpoint, header: c.Header, client: c.Client}, interval: c.Interval, log: c.Log,
-		queue: make(chan sdk.ReadOnlySpan, c.Queue), due: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
+		upload: &upload{url: c.Endpoint, header: c.Header, client: c.Client}, interval: c.interval, log: c.Log,
+		queue: make(chan sdk.ReadOnlySpan, c.queue), due: make(chan struct{}, 1), stop: make(chan struct{}), done: make(chan struct{}),
 	}
 	e.spans = otlptrace.NewUnstarted(e.upload)
 	e.ctx, e.abort = context.WithCancel(context.Background())

@@ -16,10 +16,10 @@ import (
 	"golang.org/x/time/rate"
 )
 
-// The defaults of Config.
+// The values of these names of Config, but in tests.
 const (
-	DefaultInterval = 2 * time.Second
-	DefaultQueue    = 4096
+	defaultInterval = 2 * time.Second
+	defaultQueue    = 4096
 )
 
 // What a span may say: more is left out, and longer texts are cut.
@@ -43,9 +43,10 @@ type Config struct {
 
 	Version, Host string // of the gateway
 
-	Interval time.Duration // between two sendings; 0 means DefaultInterval
-	Queue    int           // spans that wait at most; 0 means DefaultQueue
-	Log      *slog.Logger  // nil means slog.Default
+	Log *slog.Logger // nil means slog.Default
+
+	interval time.Duration // between two sendings; 0 means defaultInterval
+	queue    int           // spans that wait at most; 0 means defaultQueue
 }
 
 // A Tracer begins traces. Make one with New and end it with Close; all methods may be called on nil, which traces nothing, and concurrently.
@@ -63,14 +64,12 @@ func New(c Config) (*Tracer, error) {
 		return nil, errors.New("tracing: Endpoint and Client are required")
 	case !(c.Ratio > 0 && c.Ratio <= 1):
 		return nil, fmt.Errorf("tracing: Ratio must be above 0 and at most 1, it is %v", c.Ratio)
-	case c.Interval < 0 || c.Queue < 0:
-		return nil, errors.New("tracing: Interval and Queue must not be negative")
 	}
-	if c.Interval == 0 {
-		c.Interval = DefaultInterval
+	if c.interval == 0 {
+		c.interval = defaultInterval
 	}
-	if c.Queue == 0 {
-		c.Queue = DefaultQueue
+	if c.queue == 0 {
+		c.queue = defaultQueue
 	}
 	if c.Log == nil {
 		c.Log = slog.Default()

@@ -23,7 +23,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 func newTest(t *testing.T, r *tracingtest.Receiver, change func(*Config)) (tracer *Tracer, flush func()) {
 	t.Helper()
 	client := &http.Client{Timeout: 5 * time.Second, Transport: &http.Transport{}}
-	c := Config{Endpoint: r.URL + "/v1/traces", Client: client, Ratio: 1, Version: "1.2.3", Host: "here", Interval: time.Hour, Log: slog.New(slog.DiscardHandler)}
+	c := Config{Endpoint: r.URL + "/v1/traces", Client: client, Ratio: 1, Version: "1.2.3", Host: "here", interval: time.Hour, Log: slog.New(slog.DiscardHandler)}
 	if change != nil {
 		change(&c)
 	}
@@ -166,7 +166,7 @@ func TestFullQueue(t *testing.T) {
 	}))
 	defer server.Close()
 	r := &tracingtest.Receiver{URL: server.URL}
-	tracer, flush := newTest(t, r, func(c *Config) { c.Queue = batchSize })
+	tracer, flush := newTest(t, r, func(c *Config) { c.queue = batchSize })
 	end := func(n int) {
 		for range n {
 			tracer.Accept(nil, "x", time.Now()).End()
@@ -194,7 +194,7 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	var log bytes.Buffer
 	r := tracingtest.New(t)
-	tracer, flush := newTest(t, r, func(c *Config) { c.Log, c.Interval = slog.New(slog.NewTextHandler(&log, nil)), 5*time.Millisecond })
+	tracer, flush := newTest(t, r, func(c *Config) { c.Log, c.interval = slog.New(slog.NewTextHandler(&log, nil)), 5*time.Millisecond })
 	settled := func(want Stats) {
 		t.Helper()
 		for deadline := time.Now().Add(10 * time.Second); tracer.Stats() != want; time.Sleep(time.Millisecond) {
@@ -274,7 +274,6 @@ func TestConfig(t *testing.T) {
 		"tracing: Endpoint and Client are required":               func(c *Config) { c.Client = nil },
 		"tracing: Ratio must be above 0 and at most 1, it is 0":   func(c *Config) { c.Ratio = 0 },
 		"tracing: Ratio must be above 0 and at most 1, it is 1.5": func(c *Config) { c.Ratio = 1.5 },
-		"tracing: Interval and Queue must not be negative":        func(c *Config) { c.Queue = -1 },
 	} {
 		c := good
 		change(&c)
