@@ -71,9 +71,9 @@ func parseCheckpoint(text string) (Checkpoint, error) {
 	return c, nil
 }
 
-// OpenCheckpoint reads a signed checkpoint, and verifies that the log's own key signed it, which must be among keys. Signatures of others, such as
+// openCheckpoint reads a signed checkpoint, and verifies that the log's own key signed it, which must be among keys. Signatures of others, such as
 // witnesses, may stand beside it and are not looked at. It answers ErrCheckpoint, ErrSignature, ErrOtherLog or ErrUnknownKey.
-func OpenCheckpoint(signed string, keys Keys) (Checkpoint, error) {
+func openCheckpoint(signed string, keys Keys) (Checkpoint, error) {
 	n, err := note.Open([]byte(signed), keys.verifiers)
 	if unverified, ok := errors.AsType[*note.UnverifiedNoteError](err); ok {
 		return Checkpoint{}, keys.notOurs(unverified.Note)

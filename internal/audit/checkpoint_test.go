@@ -18,7 +18,7 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 	root := good.Root.String()
 	if signed, err := key.sign(good); err != nil {
 		t.Fatal(err)
-	} else if c, err := OpenCheckpoint(signed, key.Known()); err != nil || c != good {
+	} else if c, err := openCheckpoint(signed, key.Known()); err != nil || c != good {
 		t.Fatalf("%+v, %v", c, err)
 	}
 	lines := func(l ...string) string { return strings.Join(l, "\n") + "\n" }
@@ -50,7 +50,7 @@ func TestOpenCheckpointRefuses(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		c, err := OpenCheckpoint(string(signed), key.Known())
+		c, err := openCheckpoint(string(signed), key.Known())
 		if fmt.Sprint(err) != test.want || c != (Checkpoint{}) {
 			t.Errorf("%q:\ngot  %v\nwant %s", test.text, err, test.want)
 		}
@@ -91,18 +91,18 @@ func TestOpenCheckpointSignatures(t *testing.T) {
 		{"cut off", signed[:len(signed)-1], ErrCheckpoint},
 		{"empty", "", ErrCheckpoint},
 	} {
-		if _, err := OpenCheckpoint(test.text, key.Known()); !errors.Is(err, test.want) {
+		if _, err := openCheckpoint(test.text, key.Known()); !errors.Is(err, test.want) {
 			t.Errorf("%s: got %v, want %v", test.name, err, test.want)
 		}
 	}
-	if _, err := OpenCheckpoint(signed, Keys{}); !errors.Is(err, ErrOtherLog) {
+	if _, err := openCheckpoint(signed, Keys{}); !errors.Is(err, ErrOtherLog) {
 		t.Errorf("without keys: %v", err)
 	}
 	// Every bit counts, also those that base64 leaves over.
 	for i := range len(signed) * 8 {
 		b := []byte(signed)
 		b[i/8] ^= 1 << (i % 8)
-		if c, err := OpenCheckpoint(string(b), key.Known()); err == nil {
+		if c, err := openCheckpoint(string(b), key.Known()); err == nil {
 			t.Fatalf("bit %d of %q does not count: %+v", i, signed, c)
 		}
 	}

@@ -115,7 +115,7 @@ func (c *checkpoints) open() (signed Checkpoint, where string, ok bool) {
 	if !c.known {
 		where, c.where = c.where[0], c.where[1:]
 	}
-	signed, err := OpenCheckpoint(row.Note, c.keys)
+	signed, err := openCheckpoint(row.Note, c.keys)
 	told := &Told{Size: row.Size, Time: row.At, Where: where}
 	switch {
 	case err != nil:

@@ -19,7 +19,7 @@ func (m *Maker) resume(ctx context.Context) error {
 		return err
 	}
 	if m.cfg.Last.Note != "" {
-		if m.last, err = OpenCheckpoint(m.cfg.Last.Note, m.cfg.Key.Known()); err != nil {
+		if m.last, err = openCheckpoint(m.cfg.Last.Note, m.cfg.Key.Known()); err != nil {
 			m.give(fmt.Errorf("%w: the newest stored one: %w", ErrContradiction, err))
 			m.last = Checkpoint{Size: m.cfg.Last.Size}
 		} else if err := m.consistent(m.last, "the newest stored one", size); err != nil {
@@ -27,7 +27,7 @@ func (m *Maker) resume(ctx context.Context) error {
 		}
 	}
 	for _, s := range m.cfg.Sinks {
-		known, err := OpenCheckpoint(s.Last, m.cfg.Key.Known())
+		known, err := openCheckpoint(s.Last, m.cfg.Key.Known())
 		if err == nil { // what is of another log, or of an earlier key that is forgotten, says nothing of this one
 			if err := m.consistent(known, "the newest in "+s.Name, size); err != nil {
 				return err

@@ -35,7 +35,7 @@ func ReadKept(name string, r io.Reader, keys Keys) (*Kept, error) {
 
 func (k *Kept) add(p piece, keys Keys) {
 	at := place{k.name, p.line}
-	c, err := OpenCheckpoint(p.text, keys)
+	c, err := openCheckpoint(p.text, keys)
 	told, _ := Unverified(p.text) // not verified: for people
 	switch {
 	case err == nil:
@@ -78,7 +78,7 @@ func pick(r io.Reader, keys Keys, better func(c, best Checkpoint) bool) (signed 
 		if err != nil {
 			return "", err
 		}
-		if c, err := OpenCheckpoint(p.text, keys); err == nil && better(c, best) {
+		if c, err := openCheckpoint(p.text, keys); err == nil && better(c, best) {
 			signed, best = p.text, c
 		}
 	}

@@ -44,7 +44,7 @@ func TestOpenKey(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := OpenCheckpoint(signed, second.Known()); err != nil || len(second.Known().Lines()) != 2 {
+	if _, err := openCheckpoint(signed, second.Known()); err != nil || len(second.Known().Lines()) != 2 {
 		t.Error(err, second.Known().Lines())
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) != 2 {

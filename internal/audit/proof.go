@@ -46,9 +46,9 @@ var (
 )
 
 // Prove proves that leaf seq, whose bytes are leaf, is in the log, against a signed checkpoint. It answers ErrNotCovered for a leaf that came later,
-// ErrProof where the stored hashes do not lead to the checkpoint's root, and what OpenCheckpoint does.
+// ErrProof where the stored hashes do not lead to the checkpoint's root, and what reading its checkpoint answers.
 func Prove(hashes tlog.HashReader, seq int64, leaf []byte, checkpoint string, keys Keys) (Proof, error) {
-	c, err := OpenCheckpoint(checkpoint, keys)
+	c, err := openCheckpoint(checkpoint, keys)
 	if err != nil {
 		return Proof{}, err
 	}
@@ -71,11 +71,11 @@ func Prove(hashes tlog.HashReader, seq int64, leaf []byte, checkpoint string, ke
 
 // ProveConsistency proves that the log of the newer checkpoint went on from that of the older one.
 func ProveConsistency(hashes tlog.HashReader, older, newer string, keys Keys) (Proof, error) {
-	from, err := OpenCheckpoint(older, keys)
+	from, err := openCheckpoint(older, keys)
 	if err != nil {
 		return Proof{}, fmt.Errorf("the older checkpoint: %w", err)
 	}
-	to, err := OpenCheckpoint(newer, keys)
+	to, err := openCheckpoint(newer, keys)
 	if err != nil {
 		return Proof{}, fmt.Errorf("the newer checkpoint: %w", err)
 	}
@@ -99,13 +99,13 @@ type Proven struct {
 	Older      Checkpoint // of a consistency
 }
 
-// Check verifies a proof with the public keys of the log and nothing else. It answers ErrProof, or what OpenCheckpoint does. What the checkpoint is
+// Check verifies a proof with the public keys of the log and nothing else. It answers ErrProof, or what reading its checkpoint answers. What the checkpoint is
 // worth is for the caller: one that was kept elsewhere, and is the same, cannot have been made afterwards.
 func (p Proof) Check(keys Keys) (Proven, error) {
 	if p.Version != proofVersion {
 		return Proven{}, fmt.Errorf("%w: it has version %d and this program reads version %d", ErrProof, p.Version, proofVersion)
 	}
-	c, err := OpenCheckpoint(p.Checkpoint, keys)
+	c, err := openCheckpoint(p.Checkpoint, keys)
 	if err != nil {
 		return Proven{}, err
 	}
@@ -118,7 +118,7 @@ func (p Proof) Check(keys Keys) (Proven, error) {
 			return Proven{}, fmt.Errorf("%w: the leaf, its number and the hashes do not lead to the root in the checkpoint", ErrProof)
 		}
 	case p.Kind == Consistency && p.Seq == 0 && p.Leaf == "":
-		if proven.Older, err = OpenCheckpoint(p.Older, keys); err != nil {
+		if proven.Older, err = openCheckpoint(p.Older, keys); err != nil {
 			return Proven{}, fmt.Errorf("the older checkpoint: %w", err)
 		}
 		older := proven.Older

@@ -55,7 +55,7 @@ func (b binding) matches(c *x509.Certificate) bool {
 		}
 		return false
 	}
-	key := KeyDigest(c)
+	key := keyDigest(c)
 	return subtle.ConstantTimeCompare(key[:], b.key[:]) == 1
 }
 
@@ -76,7 +76,7 @@ func (known *clients) presented(client string, c *x509.Certificate, now time.Tim
 	return false
 }
 
-// KeyDigest is the SHA-256 of a certificate's public key, as a client is bound to it with sha256:HEX.
-func KeyDigest(c *x509.Certificate) [sha256.Size]byte {
+// keyDigest is the SHA-256 of a certificate's public key, as a client is bound to it with sha256:HEX.
+func keyDigest(c *x509.Certificate) [sha256.Size]byte {
 	return sha256.Sum256(c.RawSubjectPublicKeyInfo)
 }

@@ -46,7 +46,7 @@ func TestBoundClients(t *testing.T) {
 	t.Parallel()
 	late := testNow.Add(time.Hour)
 	bot, other, old := clientCertificate(t, "Bot.example", "spiffe://example/bot", late), clientCertificate(t, "bot.example.org", "spiffe://example/bot/2", late), clientCertificate(t, "bot.example", "", testNow.Add(-time.Second))
-	sum := KeyDigest(bot)
+	sum := keyDigest(bot)
 	for _, test := range []struct {
 		bound   []string
 		certs   []*x509.Certificate
