@@ -7,7 +7,6 @@ import (
 	"io"
 	"maps"
 	"net/http"
-	neturl "net/url"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,6 +16,7 @@ import (
 	"github.com/dustin/go-humanize"
 	"github.com/spf13/cobra"
 
+	"github.com/sidegate/sidegate/internal/client"
 	"github.com/sidegate/sidegate/internal/config"
 	"github.com/sidegate/sidegate/internal/daemon"
 	"github.com/sidegate/sidegate/wasm"
@@ -46,7 +46,7 @@ numbers, and the plugins between them, with their priorities. It reads a configu
 		},
 	}
 	cmd.Flags().StringVar(&file, "config", defaultConfig, "configuration file")
-	cmd.Flags().StringVar(&admin, "admin", "", "URL of the admin listener of a running gateway, in place of --config")
+	cmd.Flags().StringVar(&admin, "admin", "", "admin listener of a running gateway, http://HOST:PORT or unix:/path, in place of --config")
 	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.MarkFlagsMutuallyExclusive("config", "admin")
 	return cmd
@@ -76,30 +76,26 @@ const maxChains = 16 << 20
 func askChains(ctx context.Context, admin string) (*chainReport, error) {
 	ctx, cancel := context.WithTimeout(ctx, 10*time.Second)
 	defer cancel()
-	base, err := neturl.Parse(admin)
-	if err != nil || (base.Scheme != "http" && base.Scheme != "https") || base.Host == "" || strings.Trim(base.Path, "/") != "" || base.RawQuery != "" {
-		return nil, fmt.Errorf("--admin %s: want the address of a gateway's admin listener, such as http://127.0.0.1:8098", admin)
+	gate, err := client.New(client.Config{Address: admin})
+	if err != nil {
+		return nil, fmt.Errorf("--admin: want the address of a gateway's admin listener, such as http://127.0.0.1:8098 or unix:/path: %w", err)
 	}
-	url := base.Scheme + "://" + base.Host + "/v1/chains"
-	req, err := http.NewRequestWithContext(ctx, http.MethodGet, url, nil)
+	defer gate.Close()
+	req, err := gate.Request(ctx, http.MethodGet, "/v1/chains", nil)
 	if err != nil {
 		return nil, err
 	}
-	client := &http.Client{
-		Transport:     &http.Transport{Proxy: nil},
-		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
-	}
-	resp, err := client.Do(req)
+	resp, err := gate.Do(req)
 	if err != nil {
-		return nil, fmt.Errorf("%w\nis the gateway running? admin_listen in its configuration says where it listens", err)
+		return nil, fmt.Errorf("%w\nadmin_listen in its configuration says where it listens", err)
 	}
 	defer resp.Body.Close()
 	if resp.StatusCode != http.StatusOK {
-		return nil, fmt.Errorf("%s answers %s: is it the admin listener of a gateway, and not what callers use?", url, resp.Status)
+		return nil, fmt.Errorf("%s answers %s: is it the admin listener of a gateway, and not what callers use?", admin, resp.Status)
 	}
 	report := new(chainReport)
 	if err := json.NewDecoder(io.LimitReader(resp.Body, maxChains)).Decode(report); err != nil || len(report.Stages) == 0 {
-		return nil, fmt.Errorf("%s does not answer as a gateway does: is it the admin listener of one?", url)
+		return nil, fmt.Errorf("%s does not answer as a gateway does: is it the admin listener of one?", admin)
 	}
 	return report, nil
 }
