@@ -42,7 +42,7 @@ type site struct {
 	admin  string // of health checks
 	kept   string // file of checkpoints
 	out    string // where commands may write
-	signer trial.Gateway
+	signer trial.Caller
 	client *http.Client // of callers; each call has a connection of its own, so that none is sent a second time by itself
 	starts int
 }
@@ -63,7 +63,7 @@ func newSite(t testing.TB, l layout) *site {
 	s := &site{
 		dir: dir, state: state, socket: filepath.Join(dir, "gate.sock"), admin: filepath.Join(dir, "admin.sock"),
 		kept: filepath.Join(dir, "kept", "checkpoints"), out: filepath.Join(dir, "out"),
-		signer: trial.Gateway{URL: "http://gateway", Secret: []byte("a secret of the trials")},
+		signer: trial.Caller{URL: "http://gateway", Secret: []byte("a secret of the trials")},
 	}
 	s.client = &http.Client{Transport: &http.Transport{DisableKeepAlives: true, DialContext: dialer(s.socket)}}
 	for _, name := range []string{filepath.Dir(s.kept), s.out, filepath.Join(dir, "policies", "sidegate")} {

@@ -16,7 +16,7 @@ import (
 
 // badSignature calls with another secret.
 func (s *site) badSignature(ctx context.Context) error {
-	forger := trial.Gateway{URL: s.gateway.URL, Secret: []byte("a guess")}
+	forger := trial.Caller{URL: s.gateway.URL, Secret: []byte("a guess")}
 	signed, err := forger.Sign(trial.Order{Command: "uptime", Wait: true})
 	if err != nil {
 		return err

@@ -61,8 +61,14 @@ type Signed struct {
 	body   []byte
 }
 
+// A Caller is a client of a gateway, by the Func scheme.
+type Caller struct {
+	URL    string // of the gateway, without a path
+	Secret []byte
+}
+
 // Sign signs an order, now.
-func (g *Gateway) Sign(o Order) (Signed, error) {
+func (c Caller) Sign(o Order) (Signed, error) {
 	body, err := json.Marshal(o)
 	if err != nil {
 		return Signed{}, err
@@ -72,13 +78,13 @@ func (g *Gateway) Sign(o Order) (Signed, error) {
 		"Content-Type":     {"application/json"},
 		"X-Auth-Nonce":     {nonce},
 		"X-Auth-Timestamp": {now},
-		"X-Auth-Signature": {auth.SignFunc(g.Secret, http.MethodPost, "/shell", nonce, now, body)},
+		"X-Auth-Signature": {auth.SignFunc(c.Secret, http.MethodPost, "/shell", nonce, now, body)},
 	}}, nil
 }
 
 // Send sends a signed call.
-func (g *Gateway) Send(ctx context.Context, client *http.Client, s Signed) (*Answer, error) {
-	resp, err := g.Post(ctx, client, s)
+func (c Caller) Send(ctx context.Context, client *http.Client, s Signed) (*Answer, error) {
+	resp, err := c.Post(ctx, client, s)
 	if err != nil {
 		return nil, err
 	}
@@ -91,8 +97,8 @@ func (g *Gateway) Send(ctx context.Context, client *http.Client, s Signed) (*Ans
 }
 
 // Post sends a signed call and leaves the reply to be read. The caller closes its body.
-func (g *Gateway) Post(ctx context.Context, client *http.Client, s Signed) (*http.Response, error) {
-	req, err := http.NewRequestWithContext(ctx, http.MethodPost, g.URL+"/shell", bytes.NewReader(s.body))
+func (c Caller) Post(ctx context.Context, client *http.Client, s Signed) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, c.URL+"/shell", bytes.NewReader(s.body))
 	if err != nil {
 		return nil, err
 	}

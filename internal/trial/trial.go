@@ -5,17 +5,13 @@ package trial
 import (
 	"bytes"
 	"context"
-	"errors"
 	"fmt"
 	"io"
-	"net"
 	"net/http"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"strings"
-	"syscall"
-	"time"
 )
 
 // Options say which gateway to start. Binary and Dir are required.
@@ -27,16 +23,10 @@ type Options struct {
 	Edit func(yaml string) (string, error)
 }
 
-// Gateway is a running process. Its methods are safe for concurrent use, but for Restart.
+// Gateway is a running gateway, and the one client that it knows.
 type Gateway struct {
-	URL    string
-	Secret []byte
-
-	binary, file string // what is started, and its configuration
-	cmd          *exec.Cmd
-	out          Output
-	ended        chan struct{}
-	endErr       error // valid once ended is closed
+	Caller
+	*Process
 }
 
 // Start sets a gateway up on a free port of loopback, starts it, and waits until it answers. Close must be called.
@@ -62,37 +52,15 @@ func Start(ctx context.Context, o Options) (*Gateway, error) {
 	if err != nil {
 		return nil, err
 	}
-	g := &Gateway{URL: "http://" + address, Secret: bytes.TrimSuffix(secret, []byte("\n")), binary: o.Binary, file: file}
-	if err := g.serve(ctx, ctx); err != nil {
+	g := &Gateway{Caller: Caller{URL: "http://" + address, Secret: bytes.TrimSuffix(secret, []byte("\n"))}}
+	if g.Process, err = StartProcess(ctx, g.URL, "", o.Binary, "serve", "--config", file); err != nil {
+		return nil, err
+	}
+	if _, err := g.Welcome(ctx); err != nil { // at that address there may be somebody else
+		g.Close()
 		return nil, err
 	}
 	return g, nil
-}
-
-// serve starts the process, which life ends, and waits until it answers.
-func (g *Gateway) serve(ctx, life context.Context) error {
-	cmd, ended := exec.CommandContext(life, g.binary, "serve", "--config", g.file), make(chan struct{})
-	cmd.Stdout, cmd.Stderr = &g.out, &g.out
-	if err := cmd.Start(); err != nil {
-		return err
-	}
-	g.cmd, g.ended = cmd, ended
-	go func() {
-		g.endErr = cmd.Wait()
-		close(ended)
-	}()
-	if _, err := g.Welcome(ctx); err != nil {
-		g.Close()
-		return err
-	}
-	return nil
-}
-
-// Restart kills the gateway, as a power cut does, and starts it again on what it left, at the same address. The context bounds the start alone. No other
-// method may be called meanwhile.
-func (g *Gateway) Restart(ctx context.Context) error {
-	g.Kill()
-	return g.serve(ctx, context.WithoutCancel(ctx))
 }
 
 func edit(file string, change func(string) (string, error)) error {
@@ -107,58 +75,24 @@ func edit(file string, change func(string) (string, error)) error {
 	return os.WriteFile(file, []byte(changed), 0o600)
 }
 
-// FreeAddress returns an address of loopback that nobody listened on a moment ago.
-func FreeAddress() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+// Welcome asks GET / and returns the first line of the answer.
+func (g *Gateway) Welcome(ctx context.Context) (string, error) {
+	req, err := http.NewRequestWithContext(ctx, http.MethodGet, g.URL+"/", nil)
 	if err != nil {
 		return "", err
 	}
-	return l.Addr().String(), l.Close()
-}
-
-// Welcome waits until the gateway answers GET / and returns the first line of what it says.
-func (g *Gateway) Welcome(ctx context.Context) (string, error) {
-	for {
-		resp, err := http.Get(g.URL + "/")
-		if err == nil {
-			defer resp.Body.Close()
-			text, err := io.ReadAll(resp.Body)
-			if err != nil || resp.StatusCode != http.StatusOK || !strings.HasPrefix(string(text), "Welcome to ") {
-				return "", fmt.Errorf("GET / answered %s: %s", resp.Status, text)
-			}
-			first, _, _ := strings.Cut(string(text), "\n")
-			return first, nil
-		}
-		select {
-		case <-g.ended:
-			return "", fmt.Errorf("the gateway ended before it answered: %w\n%s", errors.Join(g.endErr), g.Log())
-		case <-ctx.Done():
-			return "", ctx.Err()
-		case <-time.After(20 * time.Millisecond):
-		}
+	resp, err := http.DefaultClient.Do(req)
+	if err != nil {
+		return "", err
 	}
-}
-
-// Stop ends the gateway as a service manager does, and returns nil if it exited with 0.
-func (g *Gateway) Stop() error {
-	if err := g.cmd.Process.Signal(syscall.SIGTERM); err != nil {
-		return err
+	defer resp.Body.Close()
+	text, err := io.ReadAll(resp.Body)
+	if err != nil {
+		return "", err
 	}
-	<-g.ended
-	return g.endErr
+	if resp.StatusCode != http.StatusOK || !strings.HasPrefix(string(text), "Welcome to ") {
+		return "", fmt.Errorf("GET / answered %s: %s", resp.Status, text)
+	}
+	first, _, _ := strings.Cut(string(text), "\n")
+	return first, nil
 }
-
-// Kill ends the gateway as a power cut does.
-func (g *Gateway) Kill() {
-	_ = g.cmd.Process.Kill() // an error means that it has ended already
-	<-g.ended
-}
-
-// Close makes sure that the process is gone.
-func (g *Gateway) Close() { g.Kill() }
-
-// PID is the process ID of the gateway.
-func (g *Gateway) PID() int { return g.cmd.Process.Pid }
-
-// Log is what the gateway has printed so far.
-func (g *Gateway) Log() string { return g.out.String() }
