@@ -211,7 +211,11 @@ func (l *life) tryBegin(ctx context.Context) (*executor.Result, error) {
 		default:
 			l.g.log.Info("refused when its turn came", "job", l.request.ID, "client", l.request.Principal.Client, "code", refusal.Code, "decision", refusal.DecisionID,
 				l.request.traceAttr())
-			return failed(exitNotExecutable, "refused when its turn came: "+refusal.Message+" (decision "+refusal.DecisionID+")"), nil
+			why := "refused when its turn came: " + refusal.Message
+			if refusal.DecisionID != "" { // or the policy allows it, and its directory is gone
+				why += " (decision " + refusal.DecisionID + ")"
+			}
+			return failed(exitNotExecutable, why), nil
 		}
 	}
 	if l.again { // also where the commit of an earlier try failed

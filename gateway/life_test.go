@@ -218,6 +218,20 @@ func TestRedecidedJobIsRecordedAtTheSecondTry(t *testing.T) {
 	}
 }
 
+// TestWaitingJobWhoseDirectoryIsGone: the end says what is missing, and names no decision where there is none.
+func TestWaitingJobWhoseDirectoryIsGone(t *testing.T) {
+	t.Parallel()
+	g := newGateway(t)
+	l := accepted(t, g, "true")
+	l.request.Workdir = filepath.Join(t.TempDir(), "gone")
+	l.ruling.Store(nil) // as after a restart: it is decided again
+	l.runToEnd(t.Context())
+	stderr, err := l.conclusion.Stderr.Bytes()
+	if text := string(stderr); err != nil || !strings.Contains(text, "workdir") || strings.Contains(text, "(decision") {
+		t.Errorf("it ended as %s with %q, %v", l.conclusion.Status, text, err)
+	}
+}
+
 // TestRecoveredJobIsItsClientsOfToday: a client that is gone has no jobs any more, and one that changed has today's roles.
 func TestRecoveredJobIsItsClientsOfToday(t *testing.T) {
 	t.Parallel()
