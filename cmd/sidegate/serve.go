@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"os/signal"
+	"sync"
 	"syscall"
 
 	"github.com/spf13/cobra"
@@ -68,9 +69,11 @@ func serve(ctx context.Context, file string) error {
 	defer onSecondSignal(func() { close(hurried) })()
 	starting, started := context.WithCancel(ctx)
 	defer started()
-	go supervisor.Starting(starting)
+	var telling sync.WaitGroup
+	telling.Go(func() { supervisor.Starting(starting) })
 	d, err := daemon.New(ctx, c, daemon.Build{Version: b.Version, ReleaseDate: b.ReleaseDate}, log, daemon.SupervisedBy(supervisor), daemon.ListeningOn(sockets))
 	started()
+	telling.Wait() // or it might say that the gateway starts after that has said that it is ready
 	if errors.Is(err, daemon.ErrStopped) {
 		log.Info(err.Error())
 		return nil
