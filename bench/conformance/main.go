@@ -137,7 +137,7 @@ func examine(ctx context.Context, o options, name string, chosen []probe) (repor
 	defer subject.close()
 	// What every probe needs.
 	if got, r, err := subject.do(ctx, order{act: "print", a: "hello"}); err != nil || got.stdout != shown("hello", "") {
-		return report{}, fmt.Errorf("it does not run the command of the probes (%s; -print-setup says what it needs): answered %v, %w", s.program, r, err)
+		return report{}, fmt.Errorf("it does not run the command of the probes (%s; -print-setup says what it needs): answered %v, %v", s.program, r, err)
 	}
 	return subject.examine(ctx, chosen, s.marks), ctx.Err()
 }

@@ -151,7 +151,7 @@ func sidegateJobs(s *subject, secret []byte, client *http.Client, program string
 				}
 			}
 			if err := json.Unmarshal(r.body, &said); err != nil || said.Data.JobID == "" {
-				return "", fmt.Errorf("no job: %v, %w", r, err)
+				return "", fmt.Errorf("no job: %v, %v", r, err)
 			}
 			return said.Data.JobID, nil
 		},
@@ -167,7 +167,7 @@ func sidegateJobs(s *subject, secret []byte, client *http.Client, program string
 			defer resp.Body.Close()
 			var job struct{ Status string }
 			if err := json.NewDecoder(resp.Body).Decode(&job); err != nil || resp.StatusCode != http.StatusOK {
-				return "", fmt.Errorf("job %s: %s, %w", id, resp.Status, err)
+				return "", fmt.Errorf("job %s: %s, %v", id, resp.Status, err)
 			}
 			return job.Status, nil
 		},
