@@ -3,12 +3,8 @@ package gateway
 import (
 	"fmt"
 	"net/http"
-	"net/http/pprof"
 	"strings"
 	"text/tabwriter"
-	"time"
-
-	"github.com/gorilla/mux"
 )
 
 // asText tells whether whoever asks wants to read: "Accept: text/plain", or "?format=text" where a header is hard to set. JSON is for everybody else.
@@ -41,20 +37,4 @@ func (r readiness) text() string {
 	}
 	t.Flush()
 	return b.String()
-}
-
-// serveProfiles adds Go's profiles. Taking one may take longer than other replies may.
-func serveProfiles(router *mux.Router) {
-	for path, serve := range map[string]http.HandlerFunc{"cmdline": pprof.Cmdline, "profile": pprof.Profile, "symbol": pprof.Symbol, "trace": pprof.Trace} {
-		router.HandleFunc("/debug/pprof/"+path, unhurried(serve)).Methods(http.MethodGet)
-	}
-	router.PathPrefix("/debug/pprof/").HandlerFunc(unhurried(pprof.Index)).Methods(http.MethodGet)
-}
-
-// unhurried lets a reply take as long as it takes.
-func unhurried(serve http.HandlerFunc) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		_ = http.NewResponseController(w).SetWriteDeadline(time.Time{})
-		serve(w, r)
-	}
 }

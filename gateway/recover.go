@@ -104,16 +104,3 @@ func (g *Gateway) endStored(request Request, result executor.Result) {
 		g.log.Error("the end of an earlier job cannot be recorded yet", "job", request.ID, "status", result.Status, "error", err)
 	}
 }
-
-// Leave has readiness reports say that the gateway stops. Until Drain, work is taken all the same.
-func (g *Gateway) Leave() { g.leaving.Store(true) }
-
-// Drain stops admitting and waits for what runs. When ctx ends first, what still runs is killed and recorded as killed.
-// What waits stays in the journal for the next start.
-func (g *Gateway) Drain(ctx context.Context) error {
-	g.closing.Store(true)
-	err := g.queue.Drain(ctx)
-	close(g.drained)
-	g.unrecorded.Wait()
-	return err
-}
