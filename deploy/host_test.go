@@ -125,6 +125,9 @@ exec chroot "$0/root" bash -c 'echo ready; while :; do wait -n || sleep infinity
 		h.write(f.to, string(text), f.mode)
 	}
 	h.write("/release/version", version+"\n", 0o644)
+	if err := os.MkdirAll(filepath.Join(h.upper, "/run/systemd/system"), 0o755); err != nil { // as where systemd runs
+		t.Fatal(err)
+	}
 	return h
 }
 

@@ -57,6 +57,7 @@ run() {
   fi
 }
 
+booted() { [ -d /run/systemd/system ]; } # as sd_booted(3) tells
 ctl() { [ -n "$root" ] || run systemctl "$@"; }
 in_root() { if [ -n "$root" ]; then chroot "$root" "$@"; else "$@"; fi; }
 has_user() { if [ -n "$root" ]; then grep -q "^$1:" "$root/etc/passwd"; else getent passwd "$1" >/dev/null; fi; }
@@ -116,6 +117,8 @@ check_host() {
     if [ ! -f "$root/etc/passwd" ] || [ ! -f "$root/etc/group" ]; then die "$root is no root file system: it has no etc/passwd or no etc/group"; fi
   else
     command -v systemctl >/dev/null || die "there is no systemctl here; without systemd, start the gateway yourself (sidegate init, sidegate serve), or use --root"
+    # Before anything is made: systemctl alone is in many containers, and starts nothing there.
+    $uninstall || $dry || booted || die "systemd does not run here, so nothing would start the gateway: start it yourself (sidegate init DIR, sidegate serve), or install into the root file system of an image with --root DIR"
   fi
   for unit in "$root"/usr/lib/systemd/system/sidegate.service "$root"/lib/systemd/system/sidegate.service; do
     [ ! -e "$unit" ] || die "Sidegate was installed here from a package; use apt or dnf, or remove the package first"
@@ -305,7 +308,7 @@ TEXT
 
 remove_program() {
   run rm -f -- "$root$units/sidegate.service" "$root$units/sidegate.socket"
-  ctl daemon-reload || true
+  if booted; then ctl daemon-reload || true; fi
   run rm -f -- "$root$next" "$root$previous" "$root$bin"
   run rm -rf -- "$root$lib"
 }
@@ -318,7 +321,7 @@ remove_user() { # NAME
 }
 
 uninstall_all() {
-  if [ -z "$root" ] && [ -f "$units/sidegate.service" ]; then
+  if [ -z "$root" ] && [ -f "$units/sidegate.service" ] && booted; then
     if [ -f "$units/sidegate.socket" ]; then ctl disable --now sidegate.socket; fi
     ctl disable --now sidegate.service
   fi

@@ -160,6 +160,23 @@ func TestInstallThatFails(t *testing.T) {
 	h.asInstalled()
 }
 
+// TestWithoutSystemd: where nothing would start the gateway, nothing is made. systemctl alone is in many containers.
+func TestWithoutSystemd(t *testing.T) {
+	t.Parallel()
+	h := newHost(t)
+	h.do("rmdir /run/systemd/system")
+	h.refuse("bash /release/install.sh", "systemd does not run here", "sidegate init", "--root DIR")
+	if h.has("/systemctl.log") || h.has("/etc/sidegate") || h.has("/usr/local/bin/sidegate") || h.has("/var/lib/sidegate") {
+		t.Error("the host was changed")
+	}
+	h.do("! getent passwd sidegate")
+	h.do("bash /release/install.sh --dry-run", "would run:")
+	h.do("bash /release/install.sh --uninstall", "Sidegate is gone")
+	if h.has("/systemctl.log") {
+		t.Error("systemctl was called where systemd does not run")
+	}
+}
+
 const sidecarUnit = "[Service]\nEnvironmentFile=/etc/dataflux-func-sidecar\nExecStart=/usr/local/bin/dataflux-func-sidecar\nUser=dffs\n"
 
 // newSidecarHost is a host where the original runs.
