@@ -47,10 +47,11 @@ test_roots_are_absolute_and_clean if {
 	}
 }
 
+# What you add is yours: only what is missing is told.
 test_the_starter_has_what_it_promises if {
 	promised := {
 		"ls", "cat", "head", "tail", "grep", "find", "git", "tar", "systemctl", "journalctl", "df", "du", "uptime", "free",
 		"ps", "wc", "sort", "uniq", "cut", "echo", "printf", "date", "id", "whoami", "hostname", "uname", "stat", "cd", "pwd", "true", "ss", "ip",
 	}
-	object.keys(role.commands) == promised
+	promised - object.keys(role.commands) == set()
 }

@@ -68,8 +68,9 @@ about_option(role, at, spec, token) := sprintf("has the option %s, which %s; no 
 	token.kind == "unknown"
 } else := sprintf("has the option %s without its value", [token.name]) if {
 	token.kind == "next"
-} else := sprintf("has %q as the value of %s, which is not %s", [value, token.name, described(role, type)]) if {
+} else := sprintf("has %q as the value of %s, which is not %s", [value, token.name, described(role, type, where)]) if {
 	token.kind == "value"
+	where := concat(".", [at, section(spec, token.name), token.name])
 	value := wording.clip(token.value)
 	type := specs.spec_type(spec, token.name)
 	not values.accept(role, type, token.value)
@@ -89,27 +90,34 @@ refusal(spec, name) := why if {
 
 about_operands(role, at, spec, parsed) := unfit if {
 	typed := specs.operand_types(spec, arguments.names(parsed), parsed.operands)
-	unfit := {sprintf("has the operand %q, which is not %s", [wording.clip(word), described(role, type)]) |
+	unfit := {sprintf("has the operand %q, which is not %s", [wording.clip(word), described(role, type, concat(".", [at, "operands"]))]) |
 		some [type, word] in typed
 		not values.accept(role, type, word)
 	}
 } else := {sprintf("has too few or too many operands (%d): see %s.operands in data.yaml", [count(parsed.operands), at])}
 
 # METADATA
-# description: A type in words.
-described(role, type) := sprintf("a path below %s (%s in data.yaml)", [concat(", ", sort(roots)), where]) if {
-	some [roots, where] in paths_of(role, type)
-} else := sprintf("one of %s", [wording.clip(concat(", ", sort(type)))]) if {
+# description: A type in words, and where it stands.
+described(role, type, at) := sprintf("a path below %s (%s in data.yaml)", [concat(", ", sort(roots)), where]) if {
+	some [roots, where] in paths_of(role, type, at)
+} else := sprintf("%s (%s in data.yaml)", [words_for(type), at])
+
+words_for(type) := sprintf("one of %s", [wording.clip(concat(", ", sort(type)))]) if {
 	is_array(type)
 } else := sprintf("of type %s", [type]) if {
 	is_string(type)
 } else := sprintf("of the form %s", [wording.clip(sprintf("%v", [type.pattern]))])
 
-paths_of(role, type) := [[data.sidegate.roles[role].paths, sprintf("sidegate.roles.%s.paths", [role])]] if {
+# section is where a spec has the type of an option's value.
+section(spec, name) := "values" if {
+	spec.values[name]
+} else := "optional"
+
+paths_of(role, type, _) := [[data.sidegate.roles[role].paths, sprintf("sidegate.roles.%s.paths", [role])]] if {
 	without_roots(type)
 }
 
-paths_of(_, type) := [[type.roots, "the roots of this entry"]] if type.path
+paths_of(_, type, at) := [[type.roots, at]] if type.path
 
 without_roots("path")
 

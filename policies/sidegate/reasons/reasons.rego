@@ -65,7 +65,11 @@ about_request contains reason if {
 
 about_request contains reason if {
 	count({role | some role in input.client.roles; data.sidegate.roles[role]}) == 0
-	reason := sprintf("client %q has no role that this policy knows", [wording.clip(input.client.name)])
+	has := wording.clip(concat(", ", [role | some role in input.client.roles]))
+	reason := concat("", [
+		sprintf("client %q has no role that this policy knows (its roles: [%s])", [wording.clip(input.client.name), has]),
+		": name one of sidegate.roles under its roles in the gateway's configuration",
+	])
 }
 
 about_request contains reason if {

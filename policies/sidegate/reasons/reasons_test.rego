@@ -44,11 +44,11 @@ test_an_option_that_is_refused_on_principle if {
 }
 
 test_values_and_operands if {
-	simple(["head", "-n", "5x"]) == [`command 0 (head -n 5x) has "5x" as the value of -n, which is not of type size`]
-	simple(["ls", "--sort=x"]) == [`command 0 (ls --sort=x) has "x" as the value of --sort, which is not one of extension, none, size, time, version, width`]
-	simple(["find", "-size", "x"]) == [`command 0 (find -size x) has "x" as the value of -size, which is not of the form [+-]?[0-9]{1,12}[bcwkMG]?`]
+	simple(["head", "-n", "5x"]) == [`command 0 (head -n 5x) has "5x" as the value of -n, which is not of type size (sidegate.roles.readonly.commands.head.values.-n in data.yaml)`]
+	simple(["ls", "--sort=x"]) == [`command 0 (ls --sort=x) has "x" as the value of --sort, which is not one of extension, none, size, time, version, width (sidegate.roles.readonly.commands.ls.values.--sort in data.yaml)`]
+	simple(["find", "-size", "x"]) == [`command 0 (find -size x) has "x" as the value of -size, which is not of the form [+-]?[0-9]{1,12}[bcwkMG]? (sidegate.roles.readonly.commands.find.values.-size in data.yaml)`]
 	simple(["cat", "/etc/shadow"]) == [`command 0 (cat /etc/shadow) has the operand "/etc/shadow", which is not a path below /etc/os-release, /proc/cpuinfo, /proc/loadavg, /proc/meminfo, /srv, /var/log (sidegate.roles.readonly.paths in data.yaml)`]
-	simple(["tar", "cf", "/etc/x.tar", "/srv"]) == [`command 0 (tar cf /etc/x.tar /srv) has the operand "/etc/x.tar", which is not a path below /srv (the roots of this entry in data.yaml)`]
+	simple(["tar", "cf", "/etc/x.tar", "/srv"]) == [`command 0 (tar cf /etc/x.tar /srv) has the operand "/etc/x.tar", which is not a path below /srv (sidegate.roles.readonly.commands.tar.operands in data.yaml)`]
 	simple(["head", "-n"]) == ["command 0 (head -n) has the option -n without its value"]
 	simple(["whoami", "x"]) == ["command 0 (whoami x) has too few or too many operands (1): see sidegate.roles.readonly.commands.whoami.operands in data.yaml"]
 }
@@ -62,7 +62,7 @@ test_subcommands if {
 
 test_required_options if {
 	simple(["journalctl"]) == ["command 0 (journalctl) must have the option --no-pager"]
-	simple(["journalctl", "--no-pager", "x"]) == [`command 0 (journalctl --no-pager x) has the operand "x", which is not of the form _?[A-Z][A-Z0-9_]{0,63}=[\s\S]{0,200}`]
+	simple(["journalctl", "--no-pager", "x"]) == [`command 0 (journalctl --no-pager x) has the operand "x", which is not of the form _?[A-Z][A-Z0-9_]{0,63}=[\s\S]{0,200} (sidegate.roles.readonly.commands.journalctl.operands in data.yaml)`]
 	decision := sidegate.decision with input as testing.simple(["ls", "x"])
 		with sidegate.roles.readonly.commands.ls as {"required": ["-q"], "subcommands": {"x": {"required": ["-r"]}}}
 	decision.reasons == ["command 0 (ls x) must have the option -q", "command 0 (ls x) must have the option -r"]
@@ -109,7 +109,7 @@ test_the_request_as_a_whole if {
 	"the command cannot be analyzed: 1:1: x" in reasons(testing.with_shell(plain, {"class": "invalid", "parse_error": "1:1: x"}))
 	reasons(testing.with_shell(plain, {"truncated": true, "features": {"truncated": true}})) == ["the command is longer or more deeply nested than can be analyzed"]
 	reasons(testing.with_shell(plain, {"features": {"loop": true}})) == [`the command line uses a loop, which this policy does not allow`]
-	`client "test" has no role that this policy knows` in reasons(testing.with_client(plain, {"roles": ["unknown"]}))
+	`client "test" has no role that this policy knows (its roles: [unknown]): name one of sidegate.roles under its roles in the gateway's configuration` in reasons(testing.with_client(plain, {"roles": ["unknown"]}))
 	reasons(testing.with_request(plain, {"workdir": "/etc"})) == [`workdir "/etc" is outside the allowed ones: add it under sidegate.roles.readonly.workdirs in data.yaml`]
 	reasons(testing.with_request(plain, {"env": {"FOO": "x"}})) == ["environment variable FOO is not allowed, or its value is not: add it, with the type of its value, under sidegate.roles.readonly.env in data.yaml"]
 }
@@ -215,9 +215,10 @@ test_every_name_is_told_in_words if {
 }
 
 test_types_in_words if {
-	library.described("readonly", {"path": "read"}) == library.described("readonly", "path")
-	library.described("readonly", {"path": "read", "roots": ["/opt"]}) == "a path below /opt (the roots of this entry in data.yaml)"
-	library.described("readonly", {"pattern": "a", "roots": ["/opt"]}) == "of the form a"
+	library.described("readonly", {"path": "read"}, "x") == library.described("readonly", "path", "x")
+	library.described("readonly", {"path": "read", "roots": ["/opt"]}, "x.operands") == "a path below /opt (x.operands in data.yaml)"
+	library.described("readonly", {"pattern": "a", "roots": ["/opt"]}, "x.operands") == "of the form a (x.operands in data.yaml)"
+	contains(simple(["ls", "--color=x"])[0], "(sidegate.roles.readonly.commands.ls.optional.--color in data.yaml)")
 }
 
 test_a_word_is_told_once if {
