@@ -29,7 +29,7 @@ than on the gateway's host shows every later change of what it covers: keep them
 
 Exit codes: 0 when the answer is good; 1 when there is none; 2 when the answer is no: something was changed, or a proof
 proves nothing; 130 or 143 when SIGINT or SIGTERM stopped it.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newAuditVerifyCommand(), newAuditTailCommand(), newAuditProveCommand(), newAuditExportCommand())

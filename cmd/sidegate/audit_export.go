@@ -25,7 +25,7 @@ What is written holds commands and their directories, and digests of environment
 made for its owner only; none that exists is written over.`,
 		Example: `  sidegate audit export --output audit.jsonl
   sidegate audit export --state-dir /var/lib/sidegate | jq 'select(.type == "denied")'`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			r, _, _, err := place.open(cmd.Context())
 			if err != nil {

@@ -47,7 +47,7 @@ there as base64, as "damaged".`,
   sidegate audit tail -n 100 --type denied --type plugin_denied
   sidegate audit tail --job 0198c2d2-3f9a-7c17-8d2c-3f9a2c17abcd
   sidegate audit tail --follow --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: t.run,
 	}
 	t.bind(cmd)

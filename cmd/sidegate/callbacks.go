@@ -27,7 +27,7 @@ The socket is named with --url or in SIDEGATE_URL; without either it is ` + syst
 
 Exit codes: 0 when all that was asked for was done; 1 when something was not, and standard error says what; 130 or 143 when
 SIGINT or SIGTERM stopped it.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newCallbacksListCommand(), newCallbacksRetryCommand())
@@ -110,7 +110,7 @@ With --json it prints one line of JSON for each callback, as GET /v1/callbacks h
   sidegate callbacks list --job 0198c2d2-3f9a-7c17-8d2c-3f9a2c17abcd
   sidegate callbacks list --destination http://172.17.0.1:8088 --limit 0 --json
   sidegate callbacks retry $(sidegate callbacks list -q --state dead --limit 0)`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: o.run,
 	}
 	f := cmd.Flags()

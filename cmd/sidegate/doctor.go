@@ -43,7 +43,7 @@ should be known, such as observe mode, a plugin that no chain names, or a settin
 Exit codes: 0 without problems, whatever the notes say; 1 with one.`,
 		Example: `  sidegate doctor
   sidegate doctor --config /etc/sidegate/sidegate.yaml --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			d := diagnose(cmd.Context(), file, cmd.Flags().Changed("config"))
 			if err := d.print(cmd.OutOrStdout(), asJSON); err != nil {

@@ -30,7 +30,7 @@ Where a job is named, the beginning of its ID is enough if it has 8 characters a
 
 Exit codes: 0 when all that was asked for was done; 1 when something was not, and standard error says what; 130 or 143 when
 SIGINT or SIGTERM stopped it.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newJobsListCommand(), newJobsShowCommand(), newJobsLogsCommand(), newJobsCancelCommand())

@@ -48,7 +48,7 @@ With --json it prints one line of JSON for each job, as GET /v1/jobs has it.`,
   sidegate jobs list --status failed,timed_out,interrupted --since 24h --limit 0
   sidegate jobs list --client func --label app=web --json
   sidegate jobs cancel $(sidegate jobs list -q --status accepted --limit 0)`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: l.run,
 	}
 	f := cmd.Flags()

@@ -17,7 +17,7 @@ func newManCommand() *cobra.Command {
 		Short:   "Write the manual pages to a directory",
 		Long:    "Man writes one page for each command to DIR, which it makes if need be. Their date is SOURCE_DATE_EPOCH, or that of the release.",
 		Example: "  sidegate man ./man1 && man ./man1/sidegate.1",
-		Args:    cobra.ExactArgs(1),
+		Args:    oneArgument("the directory to write to", "sidegate man ./man1"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			date, err := manDate(os.Getenv("SOURCE_DATE_EPOCH"))
 			if err != nil {

@@ -26,7 +26,7 @@ gateway uses, with its limits, and without any network.
 
 Exit codes: 0 when the answer is good; 1 when there is none, such as for a module that cannot be loaded; 2 when the answer
 is no: a fixture ended otherwise than it expects; 130 or 143 when SIGINT or SIGTERM stopped it.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(

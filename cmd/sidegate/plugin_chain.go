@@ -33,7 +33,7 @@ numbers, and the plugins between them, with their priorities. It reads a configu
 --admin, which also tells how the plugins fare.`,
 		Example: `  sidegate plugin chain --config /etc/sidegate/sidegate.yaml
   sidegate plugin chain --admin http://127.0.0.1:8098`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			report, err := readChains(cmd.Context(), file, admin)
 			if err != nil {

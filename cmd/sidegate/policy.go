@@ -28,7 +28,7 @@ too have its names.
 
 Exit codes: 0 when the answer is good; 1 when there is none, such as for policies that do not compile; 2 when the answer
 is no: a test failed, a file is not formatted, a command is denied; 130 or 143 when SIGINT or SIGTERM stopped it.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(

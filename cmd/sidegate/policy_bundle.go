@@ -25,7 +25,7 @@ func newPolicyBundleCommand() *cobra.Command {
   sidegate policy bundle build policies --revision 42 -o bundle.tar.gz
   sidegate policy bundle sign bundle.tar.gz --signing-key private.pem --key-id policies
   sidegate policy bundle inspect bundle.tar.gz --verification-key public.pem --key-id policies`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(newBundleBuildCommand(), newBundleSignCommand(), newBundleInspectCommand())

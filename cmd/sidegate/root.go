@@ -12,6 +12,7 @@ an agent. A call is signed; Rego policy decides on exactly what will run; every 
 Start with:   sidegate init DIR
               sidegate serve --config DIR/sidegate.yaml
 and call it:  sidegate run --secret-file DIR/func.secret -- uptime`,
+		Version:       thisBuild().String(),
 		SilenceErrors: true,
 		SilenceUsage:  true,
 	}
@@ -31,5 +32,7 @@ and call it:  sidegate run --secret-file DIR/func.secret -- uptime`,
 		newManCommand(),
 		newVersionCommand(),
 	)
+	root.SetVersionTemplate("{{.Version}}\n")
+	heedMisuse(root)
 	return root
 }

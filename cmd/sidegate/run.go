@@ -67,7 +67,7 @@ when the call failed; 126 when the gateway refused to run the command; 130 or 14
 		},
 		RunE: c.run,
 	}
-	cmd.SetFlagErrorFunc(func(_ *cobra.Command, err error) error { return &exitError{exitFailed, err} })
+	cmd.SetFlagErrorFunc(func(cmd *cobra.Command, err error) error { return &exitError{exitFailed, misusedFlag(cmd, err)} })
 	f := cmd.Flags()
 	f.SetInterspersed(false)
 	c.bindReach(cmd)

@@ -11,7 +11,7 @@ func newSDKCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "sdk",
 		Short: "Print the Python connector, and a function for DataFlux Func that takes callbacks",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE:  func(cmd *cobra.Command, _ []string) error { return cmd.Help() },
 	}
 	cmd.AddCommand(
@@ -23,7 +23,7 @@ func newSDKCommand() *cobra.Command {
 
 func printing(name, short string, content func() []byte, example string) *cobra.Command {
 	return &cobra.Command{
-		Use: name, Short: short, Example: example, Args: cobra.NoArgs,
+		Use: name, Short: short, Example: example, Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			_, err := cmd.OutOrStdout().Write(content())
 			return err

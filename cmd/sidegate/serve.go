@@ -33,7 +33,7 @@ none; they are also read again when a file of theirs changes.
 
 Under systemd it says when it is ready, when it reloads and stops, and that it is alive (sd_notify, watchdog), and takes
 sockets that are passed to it, each for the address in listen or admin_listen that it is at.`,
-		Args:        cobra.NoArgs,
+		Args:        noArgs,
 		Annotations: map[string]string{drains: "true"},
 		RunE:        func(cmd *cobra.Command, _ []string) error { return serve(cmd.Context(), file) },
 	}

@@ -11,7 +11,7 @@ func newSetupCommand() *cobra.Command {
 		Use:    "setup",
 		Short:  "The steps of installing that need more than a shell",
 		Hidden: true,
-		Args:   cobra.NoArgs,
+		Args:   noArgs,
 	}
 	cmd.AddCommand(newSetupConfigCommand(), newSetupReadyCommand(), newSetupSummaryCommand())
 	return cmd

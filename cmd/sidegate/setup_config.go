@@ -44,7 +44,7 @@ func newSetupConfigCommand() *cobra.Command {
 		Long: `Config brings the directory of an installed gateway in order: secret, policies, state directory, and the configuration last, each as a whole or
 not at all, so that it can be run again after any interruption. What is there is kept; it is an error if it does not work, or differs from what is
 asked for. It prints "created" or "kept" for the secret.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			secret, err := o.configure(cmd.Context(), cmd.InOrStdin(), cmd.ErrOrStderr())
 			if err == nil {

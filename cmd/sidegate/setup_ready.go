@@ -25,7 +25,7 @@ func newSetupReadyCommand() *cobra.Command {
 		Short: "Wait until the installed gateway can do its work",
 		Long: `Ready asks the gateway of a configuration until it says that it is ready, and says what is missing when it has waited for long enough. With
 admin_listen off it asks for the greeting, which says that the gateway listens.`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			ctx, cancel := context.WithTimeout(cmd.Context(), patience)
 			defer cancel()
@@ -135,7 +135,7 @@ func newSetupSummaryCommand() *cobra.Command {
 	cmd := &cobra.Command{
 		Use:   "summary",
 		Short: "Print what callers of the installed gateway need",
-		Args:  cobra.NoArgs,
+		Args:  noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			c, err := config.Load(file)
 			if err != nil {
