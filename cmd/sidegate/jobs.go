@@ -21,8 +21,8 @@ func newJobsCommand() *cobra.Command {
 		Use:   "jobs",
 		Short: "List, show, follow and cancel jobs",
 		Long: `Jobs shows what a gateway runs and has run, and ends what should not go on. It calls the gateway on its Unix socket, as the
-user who calls it: a client with the scheme peercred has to list that user; or over a network, signed (see sidegate run). A client sees its own jobs, and one with the
-role operator all of them.
+user who calls it: a client with the scheme peercred has to list that user; or over a network, signed (see sidegate run). A
+client sees its own jobs, and one with the role operator all of them.
 
 The socket is named with --url or in SIDEGATE_URL; without either it is ` + systemSocket + `.
 

@@ -49,7 +49,8 @@ It calls on a Unix socket, where the kernel says which user calls; or over a net
 ended, and --stdin and --label are not to be had.
 
 Ctrl-C cancels the command, and run waits for its end; a second Ctrl-C leaves at once, and the command goes on. A connection
-that is lost is made again, and goes on at the byte where it was.
+that is lost is made again, and goes on at the byte where it was. The Func scheme has neither: there a command whose caller
+leaves goes on.
 
 Exit codes: the command's own, which is 128 and the signal's number where a signal ended it; 124 when its time was over; 125
 when the call failed; 126 when the gateway refused to run the command; 130 or 143 when SIGINT or SIGTERM ended it here.`,

@@ -55,7 +55,7 @@ type result struct {
 
 // overFunc makes the call that the Func connector makes: the output comes in one piece, when the command has ended.
 func (c *call) overFunc(cmd *cobra.Command, args []string) error {
-	ctx, stop := stoppable(cmd.Context())
+	ctx, stop := c.stoppable(cmd.Context())
 	defer stop()
 	path, order := "/shell", c.order
 	if c.dryRun {

@@ -91,7 +91,7 @@ func readStdin(r io.Reader) (*string, error) {
 
 // inOnePiece makes a call that is answered at once: a decision, or a job that is not waited for.
 func (c *call) inOnePiece(cmd *cobra.Command, body []byte) error {
-	ctx, stop := stoppable(cmd.Context())
+	ctx, stop := c.stoppable(cmd.Context())
 	defer stop()
 	ctx, cancel := context.WithTimeoutCause(ctx, answerTime, fmt.Errorf("no answer within %v", answerTime))
 	defer cancel()

@@ -24,14 +24,18 @@ func hear() (<-chan os.Signal, func()) {
 	return signals, func() { signal.Stop(signals) }
 }
 
-// stoppable returns a context that the first signal ends, with a *stopError as its cause.
-func stoppable(parent context.Context) (context.Context, func()) {
+// stoppable returns a context that the first signal ends, with a *stopError as its cause. Nobody can cancel here what was asked for: its ID is not known yet.
+func (c *call) stoppable(parent context.Context) (context.Context, func()) {
+	left := errors.New("the command goes on if the gateway has accepted it; on its host, sidegate jobs list shows it, and sidegate jobs cancel ends it")
+	if c.dryRun {
+		left = errors.New("the decision was not waited for")
+	}
 	ctx, cancel := context.WithCancelCause(parent)
 	signals, quiet := hear()
 	go func() {
 		select {
 		case s := <-signals:
-			cancel(&stopError{s, errors.New("what was sent may have been received all the same")})
+			cancel(&stopError{s, left})
 		case <-ctx.Done():
 		}
 	}()

@@ -126,6 +126,8 @@ func TestNoDetours(t *testing.T) {
 	c := mustNew(t, "http://sidegate.invalid:1")
 	if _, _, err := exchange(t.Context(), c, http.MethodGet, "/", nil); err == nil {
 		t.Error("a host that does not exist answered")
+	} else if unresolved := (*net.DNSError)(nil); errors.As(err, &unresolved) && unresolved.IsNotFound && !strings.HasSuffix(err.Error(), "\ncompare the name of the host in --url") {
+		t.Errorf("the error is %v", err)
 	}
 }
 
@@ -147,12 +149,15 @@ func TestErrorsSayWhatToDo(t *testing.T) {
 	defer secure.Close()
 	free := httptest.NewServer(nil)
 	free.Close()
+	hangsUp := httptest.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic(http.ErrAbortHandler) }))
+	defer hangsUp.Close()
 	const start = "\nis the gateway running? start it with: sidegate serve --config FILE"
 	https, http1 := strings.Replace(plain.URL, "http:", "https:", 1), strings.Replace(secure.URL, "https:", "http:", 1)
 	for address, want := range map[string]string{
 		"unix:" + dir + "/none.sock": "dial unix " + dir + "/none.sock: connect: no such file or directory" + start + ", with unix:" + dir + "/none.sock in listen",
 		"unix:" + stale:              "dial unix " + stale + ": connect: connection refused" + start,
 		free.URL:                     `Get "` + free.URL + `/x": dial tcp ` + strings.TrimPrefix(free.URL, "http://") + ": connect: connection refused" + start,
+		hangsUp.URL:                  `Get "` + hangsUp.URL + `/x": EOF` + "\n" + lost,
 		https:                        https + " speaks plain HTTP, and not TLS: write " + plain.URL + ", or configure tls.cert_file and tls.key_file",
 		http1:                        http1 + " speaks TLS: write " + secure.URL,
 		secure.URL: `Get "` + secure.URL + `/x": tls: failed to verify certificate: x509: certificate signed by unknown authority` +

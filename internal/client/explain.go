@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net"
 	"net/http"
 	"net/url"
 	"os"
@@ -24,6 +25,13 @@ func (e *TimeoutError) Unwrap() error { return e.Err }
 
 const startIt = "is the gateway running? start it with: sidegate serve --config FILE"
 
+const lost = "the gateway has ended the connection without an answer: a command that was asked for may have run, so look before it is sent again: sidegate jobs list, on the gateway's host"
+
+// isLost tells whether a connection has ended that was there: the other side may have had the request.
+func isLost(err error) bool {
+	return errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, unix.ECONNRESET) || errors.Is(err, unix.EPIPE)
+}
+
 // explain adds to the error of a connection what there is to do.
 func (c *Client) explain(err error) error {
 	host := strings.TrimPrefix(strings.TrimPrefix(c.base, "https://"), "http://")
@@ -31,6 +39,7 @@ func (c *Client) explain(err error) error {
 		err = wrapped.Err // it would show the URL, which is made up
 	}
 	var unknown x509.UnknownAuthorityError
+	var unresolved *net.DNSError
 	switch {
 	case errors.Is(err, http.ErrSchemeMismatch):
 		return fmt.Errorf("%s speaks plain HTTP, and not TLS: write http://%s, or configure tls.cert_file and tls.key_file", c.address, host)
@@ -42,6 +51,10 @@ func (c *Client) explain(err error) error {
 		return fmt.Errorf("%w\nthe gateway does not take the certificate of --cert-file: it must be for clients, valid now, and from an authority in tls.client_ca_file", err)
 	case os.IsTimeout(err) && c.timeout > 0:
 		return &TimeoutError{fmt.Errorf("no reply within %v", c.timeout)}
+	case errors.As(err, &unresolved) && unresolved.IsNotFound:
+		return fmt.Errorf("%w\ncompare the name of the host in --url", err)
+	case isLost(err):
+		return fmt.Errorf("%w\n%s", err, lost)
 	case c.socket == "":
 		return fmt.Errorf("%w\n%s", err, startIt)
 	case errors.Is(err, unix.ENOENT):
