@@ -127,7 +127,7 @@ func isTerminal(w io.Writer) bool {
 // empty one clears it.
 func progress(w io.Writer, format string, args ...any) {
 	if isTerminal(w) {
-		fmt.Fprintf(w, "\r\x1b[K"+format, args...)
+		fmt.Fprint(w, "\r\x1b[K"+fitting(w, fmt.Sprintf(format, args...)))
 	}
 }
 

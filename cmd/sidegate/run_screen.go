@@ -81,7 +81,12 @@ func (s *screen) tick() {
 		return
 	}
 	s.drawn = true
-	fmt.Fprintf(s.line, "\r\x1b[Ksidegate: job %s runs, %v", s.job, now.Sub(s.begun).Truncate(time.Second))
+	ran := now.Sub(s.begun).Truncate(time.Second)
+	line := fmt.Sprintf("sidegate: job %s runs, %v", s.job, ran)
+	if len(line) >= widthOf(s.line) {
+		line = fmt.Sprintf("runs, %v", ran)
+	}
+	fmt.Fprint(s.line, "\r\x1b[K"+fitting(s.line, line))
 }
 
 // clear takes the line away. The lock is held.

@@ -60,3 +60,20 @@ func TestScreenElsewhere(t *testing.T) {
 		t.Errorf("%q", out.String())
 	}
 }
+
+// TestScreenThatIsNarrow: a line that were wrapped could not be taken away.
+func TestScreenThatIsNarrow(t *testing.T) {
+	t.Parallel()
+	for width, want := range map[int]string{80: "sidegate: job an-id runs, 3s", 28: "runs, 3s", 29: "sidegate: job an-id runs, 3s", 5: "runs", 1: ""} {
+		tty, read := terminal(t, width)
+		now := time.Unix(1000, 0)
+		s := &screen{now: func() time.Time { return now }, stop: func() {}, line: tty}
+		s.runs("an-id")
+		now = now.Add(quietTime)
+		s.tick()
+		fmt.Fprintln(tty)
+		if got := read(1); got != "\r\x1b[K"+want+"\n" {
+			t.Errorf("%d columns: %q, want %q", width, got, want)
+		}
+	}
+}

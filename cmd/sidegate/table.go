@@ -85,6 +85,12 @@ func widthOf(w io.Writer) int {
 	return 80
 }
 
+// fitting is as much of a line as a terminal has room for. One that is wrapped could not be written over: what clears a line clears the last part of it.
+func fitting(w io.Writer, line string) string {
+	runes := []rune(line)
+	return string(runes[:min(len(runes), widthOf(w)-1)])
+}
+
 // when writes a time for who reads it now or later: on a terminal how long ago it is, elsewhere as RFC 3339 in UTC.
 func when(w io.Writer, t *time.Time) string {
 	switch {
