@@ -24,8 +24,8 @@ type tailing struct {
 	last         int
 	follow, json bool
 
-	types       []string
-	job, client string
+	types                 []string
+	job, decision, client string
 }
 
 const (
@@ -42,10 +42,13 @@ func newAuditTailCommand() *cobra.Command {
 sidegate audit verify is for.
 
 With --json it prints a line of JSON for each: its number, and the leaf as it was hashed. A leaf that is no JSON any more is
-there as base64, as "damaged".`,
+there as base64, as "damaged".
+
+Of the ID of a job or a decision the beginning is enough, if it has 8 characters at least.`,
 		Example: `  sidegate audit tail
   sidegate audit tail -n 100 --type denied --type plugin_denied
   sidegate audit tail --job 0198c2d2-3f9a-7c17-8d2c-3f9a2c17abcd
+  sidegate audit tail --decision 0198c2d2-3f9a-7c17-8d2c-3f9a2c17de01
   sidegate audit tail --follow --json`,
 		Args: noArgs,
 		RunE: t.run,
@@ -56,6 +59,7 @@ there as base64, as "damaged".`,
 	f.BoolVarP(&t.follow, "follow", "f", false, "go on to show what is added, until interrupted")
 	f.StringArrayVar(&t.types, "type", nil, "only leaves of this type, such as denied; may be repeated")
 	f.StringVar(&t.job, "job", "", "only leaves about this job")
+	f.StringVar(&t.decision, "decision", "", "only leaves about this decision, whose ID a denial tells")
 	f.StringVar(&t.client, "client", "", "only leaves about this client")
 	f.BoolVar(&t.json, "json", false, "print lines of JSON")
 	return cmd
@@ -83,6 +87,9 @@ func (t *tailing) run(cmd *cobra.Command, _ []string) error {
 	leaves, err := t.newest(cmd.Context(), r, size)
 	if err != nil {
 		return err
+	}
+	if len(leaves) == 0 && t.last > 0 && !t.follow {
+		fmt.Fprintf(cmd.ErrOrStderr(), "sidegate: none of the %s leaves of the log is one of these\n", humanize.Comma(size))
 	}
 	out := cmd.OutOrStdout()
 	if !t.json && (len(leaves) > 0 || t.follow) {
@@ -146,12 +153,17 @@ func (t *tailing) goOn(ctx context.Context, out io.Writer, r *journal.Reader, ne
 
 // wants tells whether a leaf is asked for. One that cannot be read is shown where no filter is given.
 func (t *tailing) wants(l journal.Leaf) bool {
-	if len(t.types) == 0 && t.job == "" && t.client == "" {
+	if len(t.types) == 0 && t.job == "" && t.decision == "" && t.client == "" {
 		return true
 	}
 	leaf, err := audit.Decode(l.Data)
 	return err == nil && (len(t.types) == 0 || slices.Contains(t.types, string(leaf.Type))) &&
-		(t.job == "" || leaf.Job == t.job) && (t.client == "" || leaf.Client == t.client)
+		isAbout(leaf.Job, t.job) && isAbout(leaf.Decision, t.decision) && (t.client == "" || leaf.Client == t.client)
+}
+
+// isAbout tells whether an ID is the one that was asked for, or begins with it.
+func isAbout(id, asked string) bool {
+	return asked == "" || id == asked || len(asked) >= leastPrefix && strings.HasPrefix(id, asked)
 }
 
 func (t *tailing) print(out io.Writer, leaves []journal.Leaf) error {

@@ -60,7 +60,7 @@ func writeAudit(dir string, n int, kept string) (err error) {
 		return err
 	}
 	for i := range n {
-		l := audit.Leaf{Type: audit.Denied, Client: "func", Command: "rm -rf /srv", Code: "denied", Reasons: []string{"no grant covers rm"}}
+		l := audit.Leaf{Type: audit.Denied, Client: "func", Command: "rm -rf /srv", Decision: fmt.Sprintf("decision-%d", int(from)+i), Code: "denied", Reasons: []string{"no grant covers rm"}}
 		if i%2 == 1 {
 			l = audit.Leaf{Type: audit.Ended, Client: "agent", Status: "exited", ExitCode: new(0), Reason: "\x1b[31m\u202e"}
 		}
