@@ -140,7 +140,8 @@ func (g *Gateway) rule(ctx context.Context, req Request) (*ruling, error) {
 	deciding.span.Set(tracing.Decision, r.id)
 	deciding.span.SetBool(tracing.Allowed, r.decision.Allow)
 	if r.decision.Fault != "" {
-		g.log.Error("the policy failed to answer", "decision", r.id, "client", req.Principal.Client, "revision", r.decision.Revision, req.traceAttr())
+		g.log.Error("the policy failed to answer", "decision", r.id, "client", req.Principal.Client, "revision", r.decision.Revision,
+			"at", r.decision.FaultAt, "look", "sidegate policy explain with the same command, or telemetry.log_level: debug", req.traceAttr())
 		g.log.Debug("the policy failed because", "decision", r.id, "fault", r.decision.Fault) // may quote values of the request
 	}
 	if missing != nil && r.refusal == nil {

@@ -10,6 +10,7 @@ import (
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
+	"github.com/open-policy-agent/opa/v1/topdown"
 	"github.com/open-policy-agent/opa/v1/topdown/print"
 )
 
@@ -154,8 +155,21 @@ func failed(revision string, err error) Decision {
 		Reasons:  []string{"the policy failed to answer: " + public},
 		Revision: revision,
 		Fault:    err.Error(),
+		FaultAt:  placeOf(err),
 		TimedOut: errors.Is(err, context.DeadlineExceeded),
 	}
+}
+
+// placeOf is where in the policy, and with which of OPA's codes, evaluation ended: what can be told of an error without its words, which may quote the input.
+func placeOf(err error) string {
+	var ended *topdown.Error
+	if !errors.As(err, &ended) {
+		return ""
+	}
+	if ended.Location == nil {
+		return ended.Code
+	}
+	return fmt.Sprintf("%s:%d: %s", ended.Location.File, ended.Location.Row, ended.Code)
 }
 
 // printHook hands what policies print to the log.

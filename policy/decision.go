@@ -24,6 +24,8 @@ type Decision struct {
 	// when the policy answered. It may quote the policy and what the policy
 	// computed, so it belongs in the operator's log and not in a reply.
 	Fault string `json:"fault,omitempty"`
+	// FaultAt is where in the policy the fault was, as file:line: code, where it was in a rule; it quotes nothing.
+	FaultAt string `json:"-"`
 	// TimedOut says that the fault was the time: the same question may be answered later.
 	TimedOut bool `json:"-"`
 }

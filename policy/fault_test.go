@@ -81,6 +81,9 @@ func TestFailureDenies(t *testing.T) {
 			if d.Allow || d.Reasons[0] != "the policy failed to answer: "+test.public || !strings.Contains(d.Fault, test.fault) {
 				t.Errorf("decision %+v", d)
 			}
+			if inRule := strings.Contains(d.Fault, "eval_"); inRule != strings.Contains(d.FaultAt, "p.rego:") || strings.Contains(d.FaultAt, "/var/log") {
+				t.Errorf("the fault %q is at %q", d.Fault, d.FaultAt)
+			}
 			if d.Revision != e.Status().Revision {
 				t.Errorf("revision %q", d.Revision)
 			}
