@@ -217,6 +217,9 @@ func parseData(f sourceFile) (value any, err error) {
 		check = checkJSON
 	}
 	if err := check(f.content); err != nil {
+		if p, found := YAMLProblem(f.path, f.content); found && path.Ext(f.name) != ".json" {
+			return nil, problemError{p}
+		}
 		return nil, fmt.Errorf("%s: %w", f.path, err)
 	}
 	if err := util.Unmarshal(f.content, &value); err != nil {

@@ -50,6 +50,7 @@ func split(err error) []Problem {
 	var compile ast.Errors
 	var load loader.Errors
 	var one *ast.Error
+	var known problemError
 	switch {
 	case err == nil:
 		return nil
@@ -69,6 +70,8 @@ func split(err error) []Problem {
 		return problems
 	case errors.As(err, &one):
 		return []Problem{problemOf(one)}
+	case errors.As(err, &known):
+		return []Problem{known.Problem}
 	}
 	return []Problem{{Message: err.Error()}}
 }

@@ -63,14 +63,14 @@ func TestRefusedSources(t *testing.T) {
 		},
 		"duplicate key in YAML": {
 			map[string]string{"p.rego": allows("a"), "data.yaml": "sidegate:\n  deny: [1]\n  deny: []\n"}, nil,
-			[]string{"a/data.yaml", "line 3", "already defined"},
+			[]string{"a/data.yaml", "data.yaml:3: mapping key", "already defined"},
 		},
 		"a second YAML document": {
 			map[string]string{"p.rego": allows("a"), "data.yaml": "sidegate: {}\n---\nsidegate: {deny: [1]}\n"}, nil,
 			[]string{"a/data.yaml", "more than one YAML document"},
 		},
 		"not YAML": {
-			map[string]string{"p.rego": allows("a"), "data.yaml": "sidegate:\n\t- x"}, nil, []string{"a/data.yaml", "line 2"},
+			map[string]string{"p.rego": allows("a"), "data.yaml": "sidegate:\n\t- x"}, nil, []string{"a/data.yaml", "data.yaml:2: not valid YAML"},
 		},
 		"a manifest without roots": {
 			map[string]string{"p.rego": allows("a"), ".manifest": "{}"}, nil, []string{"a/.manifest", "must name its roots"},

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"slices"
 	"strings"
 
@@ -47,7 +48,7 @@ func Check(ctx context.Context, paths []string, o CheckOptions) ([]policy.Proble
 	}
 	all, err := load(paths, o.AllowBuiltins, nil)
 	if err != nil {
-		return policy.Problems(err), nil
+		return withLines(policy.Problems(err)), nil
 	}
 	if err := compileStrictly(ctx, all, schemas); err != nil {
 		return policy.Problems(err), nil
@@ -65,6 +66,24 @@ func Check(ctx context.Context, paths []string, o CheckOptions) ([]policy.Proble
 		err = nil
 	}
 	return append(problems, policy.Problems(err)...), nil
+}
+
+// withLines finds the lines of data that OPA could not read.
+func withLines(problems []policy.Problem) []policy.Problem {
+	for i, p := range problems {
+		path, _, ok := strings.Cut(p.Message, ": error converting YAML to JSON: ")
+		if !ok {
+			continue
+		}
+		content, err := os.ReadFile(path)
+		if err != nil {
+			continue
+		}
+		if found, ok := policy.YAMLProblem(path, content); ok {
+			problems[i] = found
+		}
+	}
+	return problems
 }
 
 func compileStrictly(ctx context.Context, all loaded, schemas *ast.SchemaSet) error {
