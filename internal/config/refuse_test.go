@@ -24,6 +24,7 @@ func TestRefusesText(t *testing.T) {
 		{"unclosed quote", "host: {name: 'x}\n", "f:3: not valid YAML: found unexpected end of stream"},
 		{"unclosed list", "listen: [a\nhost: {}\n", "f:2: not valid YAML: did not find expected ',' or ']'"},
 		{"bad indentation", "host:\n  name: x\n labels: {}\n", "f:3: not valid YAML: did not find expected key"},
+		{"bad indentation far below a comment", "# c\nhost:\n  name: x\nlimits:\n  rate: 1\n body: 1\nlog: x\n", "f:6: not valid YAML: did not find expected key"},
 		{"two colons", "host: name: x\n", "f:1: not valid YAML: mapping values are not allowed in this context"},
 		{"undefined tag handle", "host: {}\nlisten: !a!b x\n", "f:2: not valid YAML: found undefined tag handle"},
 		{"two documents", "host: {}\n---\n", "f:2: a second document is not supported"},

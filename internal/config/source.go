@@ -94,6 +94,26 @@ var grammarMessages = []string{
 	"found duplicate %TAG directive",
 }
 
+// mostBroken is how much text brokenLine reads again and again.
+const mostBroken = 64 << 10
+
+// brokenLine is the line behind the longest beginning of the text that is valid YAML, or 0 where the text is too long to look for it. The grammar's messages come
+// with the line where the mapping or list begins that the mistake is in, unless that is the first: behind a comment, that says nothing.
+func brokenLine(data []byte) int {
+	if len(data) > mostBroken {
+		return 0
+	}
+	lines := bytes.SplitAfter(data, []byte("\n"))
+	end := len(data)
+	for n := len(lines) - 1; n > 0; n-- {
+		end -= len(lines[n])
+		if yaml.Unmarshal(data[:end], new(yaml.Node)) == nil {
+			return n + 1
+		}
+	}
+	return 0
+}
+
 // syntaxProblem turns an error of the YAML library into a Problem. The library
 // leaves the line out when it is the first.
 func syntaxProblem(err error, data []byte) *Problem {
@@ -106,6 +126,9 @@ func syntaxProblem(err error, data []byte) *Problem {
 		line = n
 		if slices.Contains(grammarMessages, message) {
 			line++
+		}
+		if strings.HasPrefix(message, "did not find expected ") && message != "did not find expected <document start>" {
+			line = max(line, brokenLine(data))
 		}
 	}
 	if alias := unknownAnchor.FindStringSubmatch(message); alias != nil {
