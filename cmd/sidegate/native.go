@@ -200,7 +200,7 @@ const idLength = 36
 func idOf(text string) (string, error) {
 	id := strings.ToLower(strings.TrimSpace(text))
 	if !idPattern.MatchString(id) {
-		return "", fmt.Errorf("%s is no ID: one has %d characters, such as 0198c2d2-3f9a-7c17-8d2c-3f9a2c17abcd", shown(text, idLength), idLength)
+		return "", fmt.Errorf("that is no ID: one has %d characters, such as 0198c2d2-3f9a-7c17-8d2c-3f9a2c17abcd", idLength)
 	}
 	return id, nil
 }

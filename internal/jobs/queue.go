@@ -14,10 +14,12 @@ var (
 	ErrFull = errors.New("jobs: the queue is full")
 	// ErrClosed says that the queue is draining and takes no new job.
 	ErrClosed = errors.New("jobs: the queue is shutting down")
+	// The next two stand in the journal and in what people are shown, as the reason of the job's end.
+
 	// ErrCancelled is the cause (context.Cause) of a job's context when Cancel ended it.
-	ErrCancelled = errors.New("jobs: cancelled")
+	ErrCancelled = errors.New("cancelled")
 	// ErrShutdown is the cause of a job's context when Drain's grace ended before the job did.
-	ErrShutdown = errors.New("jobs: the gateway is shutting down")
+	ErrShutdown = errors.New("the gateway is shutting down")
 )
 
 // Config is what New needs.
