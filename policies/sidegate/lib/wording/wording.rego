@@ -34,8 +34,12 @@ kinds := {
 clip(string) := shortened(string, 80)
 
 # METADATA
-# description: A whole reason, at most 500 characters of it.
-bounded(reason) := shortened(reason, 499)
+# description: |
+#   A whole reason, at most 500 characters of it. A denial that is no string, such as a number or an object,
+#   denies too, and is told as it is.
+bounded(reason) := shortened(reason, 499) if {
+	is_string(reason)
+} else := shortened(sprintf("%v", [reason]), 499)
 
 shortened(string, length) := printable(string) if {
 	count(string) <= length

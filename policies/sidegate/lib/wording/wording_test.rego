@@ -26,3 +26,8 @@ test_commands_without_words if {
 	wording.text(object.union(testing.command(0, []), {"kind": "assign"})) == "an assignment"
 	wording.text(object.union(testing.command(0, []), {"kind": "new\n"})) == "new?"
 }
+
+test_a_reason_that_is_no_string if {
+	wording.bounded(5) == "5"
+	wording.bounded({"why": "frozen"}) == `{"why": "frozen"}`
+}
