@@ -145,7 +145,7 @@ func (m *madeKey) print(w io.Writer) error {
 	_, err := fmt.Fprintf(w, `Wrote
 %s
 
-Add to clients in the gateway's configuration, and reload it:
+Add to clients in the gateway's configuration; it is in force when the file is saved:
 
 %s
 Try it:  %s

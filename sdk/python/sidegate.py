@@ -310,7 +310,8 @@ class Sidegate(object):
             return self._sign_func(method, path, raw)
         if self.client:
             return self._sign_http(method, path, search, raw)
-        need = 'secretKey' if path == '/shell' else 'client and clientSecret, of a client with scheme: httpsig'
+        native = 'client and clientSecret, of a client with scheme: httpsig,'
+        need = {'/shell': 'secretKey', '/v1/decisions': 'secretKey, or ' + native}.get(path, native)
         raise ValueError('{} {} needs {} in the configuration'.format(method, path, need))
 
     def _sign_func(self, method, path, raw):

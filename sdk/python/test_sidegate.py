@@ -112,6 +112,8 @@ class TestAsFunc(unittest.TestCase):
             Sidegate({}, tiemout=3)
         with self.assertRaisesRegex(ValueError, 'GET /v1/jobs/x needs client and clientSecret'):
             func().job('x')
+        with self.assertRaisesRegex(ValueError, 'POST /v1/decisions needs secretKey, or client and clientSecret, .*, in the configuration'):
+            func(secretKey=None).check()
         with self.assertRaisesRegex(ValueError, 'callback_url'):
             func().shell('true', callback_url='ftp://x')
 
