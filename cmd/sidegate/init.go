@@ -59,7 +59,7 @@ it says what is missing and what there is to choose: it is never left out by its
 
 Start the gateway:  sidegate serve --config %[1]s/sidegate.yaml
 Try a command:      sidegate run --url http://%[2]s --secret-file %[1]s/func.secret -- uptime
-%[3]s`, dir, o.listen, o.lookAtJobs(dir))
+%[3]s%[4]s`, dir, o.listen, o.lookAtJobs(dir), whoRunsCommands())
 			return err
 		},
 	}
@@ -78,6 +78,14 @@ func (o initOptions) lookAtJobs(dir string) string {
 		return ""
 	}
 	return "Look at jobs:       sidegate jobs list --url unix:" + socketIn(dir) + "\n"
+}
+
+// whoRunsCommands is what root should know, who mostly means to try a gateway only.
+func whoRunsCommands() string {
+	if os.Geteuid() != 0 {
+		return ""
+	}
+	return "\nStarted by root, it runs commands as root too, in their sandbox: start it as another user, or name one in executor.user.\n"
 }
 
 // maxSocketPath is the longest name that a Unix socket can have, in bytes.
