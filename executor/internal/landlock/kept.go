@@ -16,6 +16,8 @@ const (
 	keepFor = lookAgain
 	// keepMost is how many rulesets are kept: a job each that runs at once, as a rule.
 	keepMost = 64
+	// keepRules is how many extra rules a ruleset has at most that is kept: the files of all of them are open at once then, for each job that starts.
+	keepRules = 16
 )
 
 // kept are rulesets with extra rules, by what these rules are. Jobs that follow each other in the same private directory, with the same program, have the

@@ -172,3 +172,27 @@ func TestKeptEnds(t *testing.T) {
 		t.Errorf("%d are kept, of which one is young enough", len(k.rulesets))
 	}
 }
+
+// TestManyRules: as many files as rules are never open at once where these are many.
+func TestManyRules(t *testing.T) { // not parallel: it counts descriptors
+	supported(t)
+	template := open(t, Rule{Path: "/usr", Rights: Read})
+	var rules []Rule
+	for range keepRules + 1 {
+		rules = append(rules, Rule{Path: t.TempDir(), Rights: Read})
+	}
+	var before unix.Rlimit
+	must(t, unix.Getrlimit(unix.RLIMIT_NOFILE, &before))
+	all, err := os.ReadDir("/proc/self/fd")
+	must(t, err)
+	must(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: uint64(len(all) + keepRules), Max: before.Max}))
+	defer func() { must(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &before)) }()
+	f, _, err := template.Ruleset(Options{}, rules...)
+	must(t, err)
+	defer f.Close()
+	must(t, unix.Setrlimit(unix.RLIMIT_NOFILE, &before))
+	expect(t, "all of them", reads(t, f, rules[0].Path, rules[keepRules].Path), true, true)
+	if n := len(template.kept.rulesets); n != 0 {
+		t.Errorf("%d rulesets are kept", n)
+	}
+}

@@ -70,60 +70,98 @@ func (t *Template) Close() error {
 // abstract Unix sockets are kept within the processes that the ruleset restricts, where the kernel can. The caller closes it, and may add rules only
 // with Options.Extend: others may have the same ruleset. The error is [os.ErrClosed], or like [Open]'s.
 func (t *Template) Ruleset(o Options, extra ...Rule) (ruleset *os.File, missing []string, err error) {
-	more := make([]entry, 0, len(extra))
+	get := t.take
+	if o.Extend || len(extra) > keepRules {
+		get = t.fresh
+	}
+	fd, missing, err := get(o, extra)
+	if err != nil {
+		return nil, nil, err
+	}
+	return os.NewFile(uintptr(fd), "landlock ruleset"), missing, nil
+}
+
+// take returns a ruleset of the template's rules and these, which others may have too.
+func (t *Template) take(o Options, extra []Rule) (fd int, missing []string, err error) {
+	entries := make([]entry, 0, len(extra))
 	defer func() {
-		for i := range more {
-			more[i].close()
+		for i := range entries {
+			entries[i].close()
 		}
 	}()
 	for i := range extra {
 		e, err := t.support.open(&extra[i])
 		if err != nil {
-			return nil, nil, err
+			return -1, nil, err
 		}
-		more = append(more, e)
+		entries = append(entries, e)
 	}
-	fd, missing, err := t.take(o, more)
-	if err != nil {
-		return nil, nil, err
-	}
-	return os.NewFile(uintptr(fd), "landlock ruleset"), append(missing, missingOf(more)...), nil
-}
-
-// take returns a ruleset of the template's rules and these.
-func (t *Template) take(o Options, extra []entry) (fd int, missing []string, err error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.closed {
-		return -1, nil, fmt.Errorf("landlock: template: %w", os.ErrClosed)
-	}
 	now := time.Now()
+	if missing, err = t.refresh(now); err != nil {
+		return -1, nil, err
+	}
+	missing = append(missing, missingOf(entries)...)
+	name := nameOf(o, entries)
+	if fd, ok, err := t.kept.take(name, now); ok || err != nil {
+		return fd, missing, err
+	}
+	if fd, err = t.begin(o); err != nil {
+		return -1, nil, err
+	}
+	for i := range entries {
+		if err := entries[i].addTo(fd); err != nil {
+			unix.Close(fd)
+			return -1, nil, err
+		}
+	}
+	return fd, missing, t.kept.put(name, fd, now)
+}
+
+// fresh returns a ruleset of the template's rules and these, which nobody else has. Of the files of these, one at a time is open.
+func (t *Template) fresh(o Options, extra []Rule) (fd int, missing []string, err error) {
+	t.mu.Lock()
+	if missing, err = t.refresh(time.Now()); err == nil {
+		fd, err = t.begin(o)
+	}
+	t.mu.Unlock()
+	if err != nil {
+		return -1, nil, err
+	}
+	for i := range extra {
+		e, err := t.support.open(&extra[i])
+		if err == nil {
+			err = e.addTo(fd)
+			e.close()
+		}
+		if err != nil {
+			unix.Close(fd)
+			return -1, nil, err
+		}
+		if e.missing {
+			missing = append(missing, extra[i].Path)
+		}
+	}
+	return fd, missing, nil
+}
+
+// refresh looks at the template's paths, drops what was made of those that lead elsewhere now, and lists those that are missing. The caller holds mu.
+func (t *Template) refresh(now time.Time) (missing []string, err error) {
+	if t.closed {
+		return nil, fmt.Errorf("landlock: template: %w", os.ErrClosed)
+	}
 	changed, err := t.watch.refresh(t.support, t.entries, now)
 	if changed {
 		t.dropSpares()
 		t.kept.drop()
 	}
-	if err != nil {
-		return -1, nil, err
-	}
-	missing = missingOf(t.entries)
-	if o.Extend {
-		fd, err = t.extended(o, extra)
-		return fd, missing, err
-	}
-	name := nameOf(o, extra)
-	if fd, ok, err := t.kept.take(name, now); ok || err != nil {
-		return fd, missing, err
-	}
-	if fd, err = t.extended(o, extra); err != nil {
-		return -1, nil, err
-	}
-	return fd, missing, t.kept.put(name, fd, now)
+	return missingOf(t.entries), err
 }
 
-// extended makes a ruleset with extra rules. It takes the spare one and has the next one made: with a rule for each of 60 files that takes longer than
-// all else that is done here, and a job would wait for it.
-func (t *Template) extended(o Options, extra []entry) (fd int, err error) {
+// begin returns a ruleset of the template's rules. It takes the spare one and has the next one made: with a rule for each of 60 files that takes longer than
+// all else that is done here, and a job would wait for it. The caller holds mu.
+func (t *Template) begin(o Options) (fd int, err error) {
 	fd, ok := t.spare[o.Network]
 	if ok {
 		delete(t.spare, o.Network)
@@ -131,12 +169,6 @@ func (t *Template) extended(o Options, extra []entry) (fd int, err error) {
 		return -1, err
 	}
 	t.filling.Go(func() { t.fill(o) })
-	for i := range extra {
-		if err := extra[i].addTo(fd); err != nil {
-			unix.Close(fd)
-			return -1, err
-		}
-	}
 	return fd, nil
 }
 
