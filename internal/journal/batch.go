@@ -11,6 +11,9 @@ import (
 // errTouched says that an operation was refused after it had changed something, so that its transaction must not be committed.
 var errTouched = errors.New("a refused operation has left something behind")
 
+// errDoubtful says of a commit that failed that a crash now may bring it to life all the same: see settle.
+var errDoubtful = errors.New("a crash may bring back what was not committed")
+
 // way is how a batch is run.
 type way struct {
 	savepoints bool  // each operation in one of its own; see commit
@@ -96,7 +99,9 @@ func (w *writer) transact(batch []*op, how way) (results []error, err error) {
 	if err := w.st.exec(w.st.commit); err != nil {
 		w.rollback(before)
 		w.unsettled = true
-		w.settle()
+		if w.settle(); w.unsettled {
+			err = fmt.Errorf("%w: %w", errDoubtful, err)
+		}
 		return nil, err
 	}
 	w.unsettled = false

@@ -69,9 +69,9 @@ func (j *Journal) Finish(ctx context.Context, o Outcome) error {
 	f := finish{Outcome: o}
 	err := f.prepare(j.spool)
 	if err == nil {
-		err = j.writer.do(ctx, op{name: "finish", size: f.size(), leaves: f.leaves, run: f.store})
+		err = j.writer.do(ctx, op{name: "finish", size: f.size(), leaves: f.leaves, files: f.files(), run: f.store})
 	}
-	if err != nil {
+	if err != nil && !errors.Is(err, errDoubtful) { // or else the writer has the files removed when it is certain that no row names them
 		f.discard(j.spool)
 	}
 	return wrap("finish", err)

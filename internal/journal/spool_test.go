@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"errors"
 	"fmt"
 	"io"
@@ -395,5 +396,39 @@ func TestLongOutputCostsNoMemory(t *testing.T) {
 	runtime.ReadMemStats(&after)
 	if n := after.TotalAlloc - before.TotalAlloc; n > 2<<20 {
 		t.Errorf("%d bytes were allocated for %d", n, 2*size)
+	}
+}
+
+// While a crash could bring a failed commit back to life, the files that it names stay; they go after the next one that succeeds.
+func TestFilesOfADoubtfulCommit(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := openTest(t, dir)
+	st := j.writer.st
+	bad, err := j.writer.conn.PrepareContext(t.Context(), "INSERT INTO meta (id, floor, beat) VALUES (1, 0, 0)") // fails when it runs
+	must(t, err)
+	defer func() { must(t, bad.Close()) }()
+	o := outcome(inState(t, j, Running))
+	o.Stdout = Stream{Content: long{size: 2 * maxInline}, Bytes: 2 * maxInline}
+	swap := func(to *sql.Stmt) (was *sql.Stmt) {
+		err := j.writer.do(t.Context(), op{name: "swap", run: func(*statements) error { was, st.commit = st.commit, to; return nil }})
+		if to != bad {
+			must(t, err)
+		}
+		return was
+	}
+	good := swap(bad)
+	for try := 1; try <= 2; try++ {
+		if err := j.Finish(t.Context(), o); err == nil || errors.Is(err, ErrState) {
+			t.Fatalf("a commit that failed was acknowledged: %v", err)
+		}
+		if n := len(spooled(t, dir)); n != try {
+			t.Errorf("%d files after try %d", n, try)
+		}
+	}
+	swap(good)
+	must(t, j.Finish(t.Context(), o))
+	if n := len(spooled(t, dir)); n != 1 {
+		t.Errorf("%d files of one output", n)
 	}
 }

@@ -16,10 +16,11 @@ const (
 
 // op is one operation in the writer's queue.
 type op struct {
-	name    string // for errors
-	size    int    // roughly the bytes it stores
-	newWork bool   // refused below the low-water mark
-	leaves  []leaf // for the audit, if it succeeds
+	name    string   // for errors
+	size    int      // roughly the bytes it stores
+	newWork bool     // refused below the low-water mark
+	leaves  []leaf   // for the audit, if it succeeds
+	files   []string // of the spool, that what it stores names; some may be ""
 	run     func(*statements) error
 	after   func() ([]leaf, error) // more leaves, of what only the run tells; may be nil
 	answer  chan error
@@ -28,16 +29,18 @@ type op struct {
 // writer is the only one that changes the journal. Its goroutine takes all operations that wait and commits them together: one fsync costs the same
 // for one and for two hundred.
 type writer struct {
-	appended  func(leaves int)
-	log       *slog.Logger
-	checkNew  func(reusable func() (int64, error)) error // whether new work can be taken
-	free      func() (int64, error)                      // bytes of the disk
-	ballast   *ballast
-	headroom  *headroom
-	db        *sql.DB
-	conn      *sql.Conn
-	st        *statements
-	unsettled bool // the last COMMIT failed, see settle; belongs to the writer goroutine
+	appended    func(leaves int)
+	log         *slog.Logger
+	checkNew    func(reusable func() (int64, error)) error // whether new work can be taken
+	free        func() (int64, error)                      // bytes of the disk
+	ballast     *ballast
+	headroom    *headroom
+	db          *sql.DB
+	conn        *sql.Conn
+	st          *statements
+	unsettled   bool     // the last COMMIT failed, see settle; belongs to the writer goroutine
+	doubtful    []string // files of commits that failed and that a crash may bring back; the same
+	removeFiles func(names ...string)
 
 	tally *tally
 
@@ -54,7 +57,7 @@ func openWriter(ctx context.Context, path string, j *Journal) (*writer, error) {
 		return nil, err
 	}
 	w := &writer{
-		log: j.log, checkNew: j.checkNew, free: func() (int64, error) { return j.free(j.dir) }, ballast: j.ballast, db: db, conn: conn, st: new(statements), appended: j.appended,
+		log: j.log, checkNew: j.checkNew, removeFiles: j.spool.remove, free: func() (int64, error) { return j.free(j.dir) }, ballast: j.ballast, db: db, conn: conn, st: new(statements), appended: j.appended,
 		ops: make(chan *op, maxBatch), done: make(chan struct{}), tally: newTally(),
 	}
 	if err := checkPragmas(ctx, conn, j.synchronous); err != nil {
@@ -145,6 +148,7 @@ func (w *writer) loop() {
 		}
 		batch = w.gather(append(batch, o))
 		results, err := w.commit(batch)
+		w.keepDoubtful(batch, err)
 		if err == nil && w.st.shrunk {
 			w.st.shrunk = false
 			if err := w.st.exec(w.st.checkpoint); err != nil {
@@ -165,6 +169,19 @@ func (w *writer) loop() {
 		w.settle()
 	}
 	w.noteStored()
+}
+
+// keepDoubtful keeps the files of a commit that failed as long as a crash could bring it to life, which one that succeeds rules out.
+func (w *writer) keepDoubtful(batch []*op, err error) {
+	switch {
+	case err == nil && len(w.doubtful) > 0:
+		w.removeFiles(w.doubtful...)
+		w.doubtful = nil
+	case errors.Is(err, errDoubtful):
+		for _, o := range batch {
+			w.doubtful = append(w.doubtful, o.files...)
+		}
+	}
 }
 
 // gather adds to the batch what waits already, without waiting for more.
