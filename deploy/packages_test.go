@@ -81,7 +81,7 @@ func TestPackages(t *testing.T) {
 		t.Skip("this machine has no rpm, and the rpm package was not looked into (apt package rpm)")
 	}
 	h.do("rpm -qlp /dist/*.rpm", "/usr/bin/sidegate\n", "/usr/lib/systemd/system/sidegate.service\n", "/etc/sidegate/sidegate.yaml\n",
-		"/usr/share/man/man1/sidegate.1.gz\n", "/usr/share/zsh/site-functions/_sidegate\n", "/usr/share/fish/vendor_completions.d/sidegate.fish\n")
+		"/usr/share/man/man1/sidegate.1.gz\n", "/usr/share/doc/sidegate/docs/tutorial.md\n", "/usr/share/doc/sidegate/sdk/python/sidegate.py\n", "/usr/share/zsh/site-functions/_sidegate\n", "/usr/share/fish/vendor_completions.d/sidegate.fish\n")
 	h.do("rpm -qp --configfiles /dist/*.rpm", "/etc/sidegate/sidegate.yaml\n", "/etc/sidegate/policies/")
 	h.do("rpm -qp --scripts /dist/*.rpm", "postinstall scriptlet", "preuninstall scriptlet", "postuninstall scriptlet")
 	h.do("rpm -Kp --nosignature /dist/*.rpm 2>&1 || rpm -K --nosignature /dist/*.rpm", "OK")

@@ -39,14 +39,8 @@ func (r release) contents(program string, bill []byte) ([]file, error) {
 		return err
 	}
 	err := errors.Join(add(program, "sidegate", 0o755), add(filepath.Join(r.source, "deploy/install.sh"), "install.sh", 0o755))
-	for _, pattern := range []string{"README.md", "SECURITY.md", "CHANGELOG.md", "LICENSE*", "docs/*.md", "policies/README.md"} {
-		names, globErr := filepath.Glob(filepath.Join(r.source, pattern))
-		err = errors.Join(err, globErr)
-		for _, name := range names {
-			to, relErr := filepath.Rel(r.source, name)
-			err = errors.Join(err, relErr, add(name, filepath.ToSlash(to), 0o644))
-		}
-	}
+	documents, documentsErr := r.documents()
+	files, err = append(files, documents...), errors.Join(err, documentsErr)
 	dropIns, globErr := filepath.Glob(filepath.Join(r.source, "deploy/systemd/drop-in/*.conf"))
 	err = errors.Join(err, globErr)
 	for _, name := range dropIns {
@@ -55,6 +49,36 @@ func (r release) contents(program string, bill []byte) ([]file, error) {
 	units, unitsErr := r.units(installedProgram)
 	files = append(files, units...)
 	return files, errors.Join(err, unitsErr)
+}
+
+// documented are the pages, and what they lead to: a user of a release follows the same links as one of the repository.
+var documented = []string{
+	"README.md", "README.zh.md", "SECURITY.md", "CHANGELOG.md", "RATIONALE.md", "LICENSE*", "docs/*.md", "policies/README.md", "plugins/README.md", "schemas/*.json",
+	"sdk/README.md", "sdk/python/README.md", "sdk/python/sidegate.py", "sdk/python/func_callback.py", "wasm/ABI.md",
+	"deploy/kubernetes/*.yaml", "deploy/grafana/*.json", "deploy/prometheus/*.yaml", "bench/RESULTS.md", "bench/results.json", "bench/bench.svg",
+}
+
+// documents are the files of documented, under their names in the repository.
+func (r release) documents() ([]file, error) {
+	var files []file
+	for _, pattern := range documented {
+		names, err := filepath.Glob(filepath.Join(r.source, pattern))
+		if err != nil {
+			return nil, err
+		}
+		for _, name := range names {
+			data, err := os.ReadFile(name)
+			if err != nil {
+				return nil, err
+			}
+			to, err := filepath.Rel(r.source, name)
+			if err != nil {
+				return nil, err
+			}
+			files = append(files, file{filepath.ToSlash(to), 0o644, data})
+		}
+	}
+	return files, nil
 }
 
 // units are the files for systemd, with the program where it will be.

@@ -59,9 +59,12 @@ func (r release) stage(program, dir string) error {
 	for _, name := range []string{"nfpm.yaml", "scripts/postinstall.sh", "scripts/preremove.sh", "scripts/postremove.sh"} {
 		copyOf(filepath.Join(r.source, "deploy/packages", filepath.Base(name)), name)
 	}
-	err = errors.Join(err, os.CopyFS(filepath.Join(dir, "docs"), os.DirFS(filepath.Join(r.source, "docs"))))
-	for _, name := range []string{"README.md", "SECURITY.md", "CHANGELOG.md"} {
-		copyOf(filepath.Join(r.source, name), name)
+	documents, documentsErr := r.documents()
+	err = errors.Join(err, documentsErr)
+	for _, d := range documents {
+		name := filepath.Join("documents", filepath.FromSlash(d.name))
+		err = errors.Join(err, os.MkdirAll(filepath.Join(dir, filepath.Dir(name)), 0o755))
+		write(name, d.data, 0o644)
 	}
 	if err != nil {
 		return err

@@ -7,7 +7,9 @@ import (
 	"encoding/json"
 	"io"
 	"os"
+	"path"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -120,5 +122,37 @@ func TestUnits(t *testing.T) {
 		if text := string(files[0].data); !strings.Contains(text, "\nExecStart="+program+" serve ") {
 			t.Errorf("%s: %s", program, text)
 		}
+	}
+}
+
+// TestDocuments: what is in a release has all that its pages lead to.
+func TestDocuments(t *testing.T) {
+	t.Parallel()
+	files, err := release{source: "../.."}.documents()
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, f := range files {
+		there[f.name] = true
+		for _, dir := range parents(f.name) {
+			there[dir] = true
+		}
+	}
+	link := regexp.MustCompile(`\]\(([^)#:]+)(#[^)]*)?\)|src="([^":]+)"`)
+	found := 0
+	for _, f := range files {
+		if !strings.HasSuffix(f.name, ".md") {
+			continue
+		}
+		for _, m := range link.FindAllStringSubmatch(string(f.data), -1) {
+			found++
+			if to := path.Join(path.Dir(f.name), m[1]+m[3]); !there[to] {
+				t.Errorf("%s leads to %s, which is not in a release", f.name, to)
+			}
+		}
+	}
+	if found < 100 {
+		t.Errorf("%d links were found", found)
 	}
 }
