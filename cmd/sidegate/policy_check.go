@@ -23,8 +23,8 @@ typing error in a field name is found, has the library judge the specs of comman
 the gateway would: what a gateway would refuse is a problem, and so is a policy without the rule data.sidegate.decision. It
 prints file:line of every problem and exits with 1 if there is one, as opa check does.
 
-A warning is a rule of the package sidegate, allow or decision, that allows because nothing objects, or a key of a role
-that no rule reads. It changes the exit code only with --fail-on-warnings.`,
+A warning is a rule of the package sidegate, allow or decision, that allows because nothing objects, a key of a role
+that no rule reads, or data that a rule reads and that nothing defines. It changes the exit code only with --fail-on-warnings.`,
 		Example: `  sidegate policy check policies
   sidegate policy check --policies policies --json
   sidegate policy check --partial our-part
@@ -41,7 +41,7 @@ that no rule reads. It changes the exit code only with --fail-on-warnings.`,
 			}
 			var warnings []policy.Problem
 			if len(problems) == 0 {
-				if warnings, err = authoring.Lint(cmd.Context(), dirs, paths.allow); err != nil {
+				if warnings, err = authoring.Lint(cmd.Context(), dirs, paths.allow, o.Partial); err != nil {
 					return err
 				}
 			}

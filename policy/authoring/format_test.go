@@ -107,7 +107,7 @@ func TestLint(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			dir := writeFiles(t, map[string]string{"p.rego": "package sidegate\n\n" + test.rego + "\n"})
-			warnings, err := Lint(t.Context(), []string{dir}, nil)
+			warnings, err := Lint(t.Context(), []string{dir}, nil, false)
 			if err != nil || len(warnings) > 1 || (len(warnings) == 1) != (test.line > 0) {
 				t.Fatalf("warnings %v, error %v", warnings, err)
 			}
@@ -116,11 +116,11 @@ func TestLint(t *testing.T) {
 			}
 		})
 	}
-	if warnings, err := Lint(t.Context(), []string{"../../policies", "../testdata/small"}, nil); err != nil || len(warnings) > 0 {
+	if warnings, err := Lint(t.Context(), []string{"../../policies", "../testdata/small"}, nil, false); err != nil || len(warnings) > 0 {
 		t.Errorf("warnings %v, error %v", warnings, err)
 	}
 	elsewhere := writeFiles(t, map[string]string{"p.rego": "package sidegate.other\n\nallow if not input.x\n"})
-	if warnings, err := Lint(t.Context(), []string{elsewhere}, nil); err != nil || len(warnings) > 0 {
+	if warnings, err := Lint(t.Context(), []string{elsewhere}, nil, false); err != nil || len(warnings) > 0 {
 		t.Errorf("warnings %v, error %v", warnings, err)
 	}
 }

@@ -18,9 +18,10 @@ const (
 // Lint returns warnings about rules of the package sidegate, allow and
 // decision, that allow for want of an objection. It looks at single rules and
 // follows none: what it reports is such a rule, and not every such rule is
-// found. It also warns of data of roles that no rule names. Errors are those of
-// loading; Check says more about them.
-func Lint(ctx context.Context, paths, allowBuiltins []string) ([]policy.Problem, error) {
+// found. It also warns of data of roles that no rule names and, unless the paths
+// are a part of the policies, of data that rules name and that is not there.
+// Errors are those of loading; Check says more about them.
+func Lint(ctx context.Context, paths, allowBuiltins []string, partial bool) ([]policy.Problem, error) {
 	all, err := load(paths, allowBuiltins, noTests)
 	if err != nil {
 		return nil, err
@@ -28,6 +29,13 @@ func Lint(ctx context.Context, paths, allowBuiltins []string) ([]policy.Problem,
 	warnings, err := lintRoles(ctx, all, FindPlaces(paths))
 	if err != nil {
 		return nil, err
+	}
+	if !partial {
+		missing, err := lintMissing(ctx, all)
+		if err != nil {
+			return nil, err
+		}
+		warnings = append(warnings, missing...)
 	}
 	for _, module := range all.modules {
 		if !module.Package.Path.Equal(ast.MustParseRef("data.sidegate")) {

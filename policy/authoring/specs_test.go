@@ -92,7 +92,7 @@ func TestCheckWithAnotherLibrary(t *testing.T) {
 func TestLintFindsUnreadData(t *testing.T) {
 	t.Parallel()
 	dir := shipped(t, map[string]string{web: "paths: [/srv]\nworkdir: [/srv]\nown: 1\n", "sidegate/grants/own.rego": "package sidegate.grants\n\nown := data.sidegate.roles.web.own\n"})
-	warnings, err := Lint(t.Context(), []string{dir}, nil)
+	warnings, err := Lint(t.Context(), []string{dir}, nil, false)
 	if err != nil || len(warnings) != 1 || !strings.HasSuffix(warnings[0].String(), web+":2: unread_data: no rule reads workdir of role web: is it misspelt?") {
 		t.Errorf("warnings %v, error %v", warnings, err)
 	}
