@@ -2,9 +2,11 @@ package executor
 
 import (
 	"bytes"
+	"crypto/sha256"
 	"errors"
 	"io"
-	"sync"
+	"os"
+	"sync/atomic"
 )
 
 // Output is what is kept of one stream of a command, as Result describes it. What is short is in memory, and what is long in a file that has no name,
@@ -14,9 +16,11 @@ type Output struct {
 	parts []*io.SectionReader // of a file, and text between them
 	size  int64
 	cut   bool
+	// digest is of the file that holds the whole output and nothing else; nil where there is no such file.
+	digest *fileDigest
 
-	once sync.Once
-	held *recording // what the parts are of
+	closed atomic.Bool
+	held   *recording // what the parts are of
 }
 
 // OutputOf is an output in memory. The text must not change afterwards.
@@ -32,6 +36,23 @@ func (o *Output) Len() int64 {
 
 // Truncated tells whether something was left out.
 func (o *Output) Truncated() bool { return o != nil && o.cut }
+
+// File returns the file that holds the whole output and nothing else, or nil where there is none: of what is short, and of what was cut. The file has no name;
+// it may be given one by linkat(2), once. It is not to be written to or closed, and not to be used after Close.
+func (o *Output) File() *os.File {
+	if o == nil || o.digest == nil {
+		return nil
+	}
+	return o.digest.file
+}
+
+// SHA256 waits for the digest of that file. There is none where there is no such file, or where it cannot be read back.
+func (o *Output) SHA256() (sum [sha256.Size]byte, ok bool) {
+	if o == nil || o.digest == nil {
+		return sum, false
+	}
+	return o.digest.get()
+}
 
 // Bytes returns the whole output, which may be long: see Len. It must not be changed.
 func (o *Output) Bytes() ([]byte, error) {
@@ -57,6 +78,9 @@ func (o *Output) ReadAt(b []byte, offset int64) (int, error) {
 	}
 	if offset < 0 {
 		return 0, errors.New("executor: an offset is negative")
+	}
+	if o.closed.Load() {
+		return 0, os.ErrClosed
 	}
 	n := 0
 	for _, part := range o.parts {
@@ -105,7 +129,7 @@ func (o *Output) WriteTo(w io.Writer) (int64, error) {
 
 // Close gives the file back, if there is one. The output cannot be read afterwards. Closing again does nothing.
 func (o *Output) Close() {
-	if o != nil && o.held != nil {
-		o.once.Do(o.held.release)
+	if o != nil && o.held != nil && !o.closed.Swap(true) {
+		o.held.release()
 	}
 }

@@ -20,8 +20,9 @@ type recording struct {
 	mu      sync.Mutex
 	memory  capture
 	file    *spool // nil while memory suffices
-	full    bool   // no more goes to the file
-	total   int64  // bytes written, kept or not
+	digest  *fileDigest
+	full    bool  // no more goes to the file
+	total   int64 // bytes written, kept or not
 	ended   bool
 	grown   chan struct{} // closed at the next change; nil while nobody waits for one
 	holders int
@@ -74,6 +75,9 @@ func (r *recording) spill() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.file, r.memory.buf = file, nil
+	r.holders++
+	r.digest = digestOf(file.file, r.release)
+	r.digest.grow(file.end)
 }
 
 // writeFile writes p to the file and returns how much of it went in.
@@ -106,6 +110,11 @@ func (r *recording) put(p []byte) (int, error) {
 	r.file.reached = r.file.end
 	r.grow(n)
 	r.mu.Unlock()
+	if r.file.end <= r.file.limit {
+		r.digest.grow(r.file.end)
+	} else {
+		r.digest.giveUp()
+	}
 	return n, err
 }
 
@@ -123,6 +132,9 @@ func (r *recording) end() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.ended = true
+	if r.digest != nil {
+		r.digest.end()
+	}
 	if r.grown != nil {
 		close(r.grown)
 		r.grown = nil
@@ -146,6 +158,9 @@ func (r *recording) output() *Output {
 	for _, part := range o.parts {
 		o.size += part.Size()
 	}
+	if !o.cut && r.file.end <= r.file.limit {
+		o.digest = r.digest
+	}
 	return o
 }
 
@@ -164,8 +179,13 @@ func (r *recording) hold() bool {
 func (r *recording) release() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if r.holders--; r.holders == 0 && r.file != nil {
-		r.file.file.Close()
+	r.holders--
+	switch {
+	case r.file == nil:
+	case r.holders == 0:
+		r.file.close()
+	case r.holders == 1:
+		r.digest.giveUp() // nobody else is there to ask for it, if it is not there yet
 	}
 }
 

@@ -30,7 +30,8 @@ type Outcome struct {
 // Stream is an output stream of a job on its way into the journal.
 type Stream struct {
 	// Content writes what was kept of it: all, and the same, each time it is called. Finish calls it once, on its caller's goroutine, and holds no more
-	// than 64 KiB of it in memory. nil means that nothing was kept.
+	// than 64 KiB of it in memory. nil means that nothing was kept. What is in a file without a name already may say so by the methods File and SHA256 of
+	// executor.Output: if that file is on the file system of the journal it becomes a file of the journal, which must not be written to any more.
 	Content   io.WriterTo
 	Bytes     int64 // how many the command wrote; never less than were kept
 	Truncated bool  // not all of them were kept
@@ -84,7 +85,7 @@ type finish struct {
 	leaves               []leaf
 }
 
-// prepare stores what is long, so that it is on disk before a row names it, and digests everything, beside the writer.
+// prepare stores what is long, so that it is on disk before a row names it. All of it happens on the caller's goroutine, hashing too.
 func (f *finish) prepare(s *spool) (err error) {
 	if f.stdout, err = s.keep(f.Stdout.Content); err != nil {
 		return err

@@ -432,3 +432,97 @@ func TestFilesOfADoubtfulCommit(t *testing.T) {
 		t.Errorf("%d files of one output", n)
 	}
 }
+
+// inFile is a content in a file that may be given a name.
+type inFile struct {
+	long
+	file *os.File
+	none bool // no digest
+}
+
+func (f inFile) File() *os.File { return f.file }
+
+func (f inFile) SHA256() ([sha256.Size]byte, bool) { return sha256.Sum256([]byte(f.text())), !f.none }
+
+// What is in a file without a name becomes a file of the spool, and is copied where that cannot be.
+func TestAdopt(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		size   int
+		flags  int
+		none   bool
+		linked bool // whether it is the very file
+		files  int
+	}{
+		"long":               {size: 3 * maxInline, linked: true, files: 1},
+		"short":              {size: maxInline, files: 0},
+		"cannot have a name": {size: 3 * maxInline, flags: unix.O_EXCL, files: 1},
+		"without a digest":   {size: 3 * maxInline, none: true, files: 1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			dir := t.TempDir()
+			j := openTest(t, dir)
+			fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC|c.flags, 0o600)
+			if errors.Is(err, unix.EOPNOTSUPP) {
+				t.Skip("this file system makes no files without a name")
+			}
+			must(t, err)
+			content := inFile{long: long{size: c.size}, file: os.NewFile(uintptr(fd), "content"), none: c.none}
+			defer content.file.Close()
+			_, err = content.file.WriteString(content.text())
+			must(t, err)
+			before, err := content.file.Stat()
+			must(t, err)
+			id := inState(t, j, Running)
+			o := outcome(id)
+			o.Stdout = Stream{Content: content, Bytes: int64(c.size)}
+			must(t, j.Finish(t.Context(), o))
+			names := spooled(t, dir)
+			if len(names) != c.files {
+				t.Fatalf("files %v", names)
+			}
+			for _, file := range names {
+				after, err := os.Stat(filepath.Join(dir, spoolName, file))
+				must(t, err)
+				if os.SameFile(before, after) != c.linked || after.Mode() != 0o600 {
+					t.Errorf("the same file: %v, mode %v", !c.linked, after.Mode())
+				}
+			}
+			if got := read(t, j.Reader, id, Stdout); got != content.text() {
+				t.Error("the output is not what was stored")
+			}
+		})
+	}
+}
+
+// A file that was given a name for a commit that failed is copied for the next: it can be given no other.
+func TestAdoptAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j := openTest(t, dir)
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		t.Skip("this file system makes no files without a name")
+	}
+	must(t, err)
+	content := inFile{long: long{size: 2 * maxInline}, file: os.NewFile(uintptr(fd), "content")}
+	defer content.file.Close()
+	_, err = content.file.WriteString(content.text())
+	must(t, err)
+	id := inState(t, j, Running)
+	o := outcome(id)
+	o.Stdout = Stream{Content: content, Bytes: 2 * maxInline}
+	o.Leaf = func(Output) ([]byte, error) { return nil, io.ErrUnexpectedEOF }
+	if err := j.Finish(t.Context(), o); !errors.Is(err, io.ErrUnexpectedEOF) {
+		t.Fatal(err)
+	}
+	if names := spooled(t, dir); len(names) != 0 {
+		t.Fatalf("files %v", names)
+	}
+	o.Leaf = nil
+	must(t, j.Finish(t.Context(), o))
+	if got := read(t, j.Reader, id, Stdout); got != content.text() {
+		t.Error("the output is not what was stored")
+	}
+}
