@@ -78,6 +78,14 @@ func liveOneLife(ctx context.Context, j *Journal, id string, i int) error {
 	if i%7 == 0 {
 		o.Stdout = Stream{Content: long{size: longOutput}, Bytes: longOutput}
 	}
+	if i%7 == 1 {
+		content, err := newInFile(j.dir, longOutput, 0)
+		if err != nil {
+			return err
+		}
+		defer content.file.Close()
+		o.Stdout = Stream{Content: content, Bytes: longOutput}
+	}
 	if err := j.Finish(ctx, o); err != nil {
 		return err
 	}

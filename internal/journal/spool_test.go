@@ -440,6 +440,29 @@ type inFile struct {
 	none bool // no digest
 }
 
+// newInFile makes one as the executor does.
+func newInFile(dir string, size, flags int) (inFile, error) {
+	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC|flags, 0o600)
+	if err != nil {
+		return inFile{}, err
+	}
+	c := inFile{long: long{size: size}, file: os.NewFile(uintptr(fd), "content")}
+	_, err = c.file.WriteString(c.text())
+	return c, err
+}
+
+// newInFileOrSkip is newInFile for a test, which needs a file system with files without a name.
+func newInFileOrSkip(t *testing.T, dir string, size, flags int) inFile {
+	t.Helper()
+	c, err := newInFile(dir, size, flags)
+	if errors.Is(err, unix.EOPNOTSUPP) {
+		t.Skip("this file system makes no files without a name")
+	}
+	must(t, err)
+	t.Cleanup(func() { c.file.Close() })
+	return c
+}
+
 func (f inFile) File() *os.File { return f.file }
 
 func (f inFile) SHA256() ([sha256.Size]byte, bool) { return sha256.Sum256([]byte(f.text())), !f.none }
@@ -463,15 +486,8 @@ func TestAdopt(t *testing.T) {
 			t.Parallel()
 			dir := t.TempDir()
 			j := openTest(t, dir)
-			fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC|c.flags, 0o600)
-			if errors.Is(err, unix.EOPNOTSUPP) {
-				t.Skip("this file system makes no files without a name")
-			}
-			must(t, err)
-			content := inFile{long: long{size: c.size}, file: os.NewFile(uintptr(fd), "content"), none: c.none}
-			defer content.file.Close()
-			_, err = content.file.WriteString(content.text())
-			must(t, err)
+			content := newInFileOrSkip(t, dir, c.size, c.flags)
+			content.none = c.none
 			before, err := content.file.Stat()
 			must(t, err)
 			id := inState(t, j, Running)
@@ -501,15 +517,7 @@ func TestAdoptAgain(t *testing.T) {
 	t.Parallel()
 	dir := t.TempDir()
 	j := openTest(t, dir)
-	fd, err := unix.Open(dir, unix.O_TMPFILE|unix.O_RDWR|unix.O_CLOEXEC, 0o600)
-	if errors.Is(err, unix.EOPNOTSUPP) {
-		t.Skip("this file system makes no files without a name")
-	}
-	must(t, err)
-	content := inFile{long: long{size: 2 * maxInline}, file: os.NewFile(uintptr(fd), "content")}
-	defer content.file.Close()
-	_, err = content.file.WriteString(content.text())
-	must(t, err)
+	content := newInFileOrSkip(t, dir, 2*maxInline, 0)
 	id := inState(t, j, Running)
 	o := outcome(id)
 	o.Stdout = Stream{Content: content, Bytes: 2 * maxInline}
