@@ -14,7 +14,10 @@ import (
 
 // start starts the command and lets others follow its output, unless plugins of the response phase are to see it first.
 func (l *life) start(ctx context.Context, job executor.Job) (executor.Result, error) {
-	started, err := l.g.runner.Start(ctx, job)
+	if l.ready == nil {
+		l.ready = l.g.runner.Prepare(job)
+	}
+	started, err := l.ready.Start(ctx)
 	if err != nil {
 		return executor.Result{}, err
 	}

@@ -83,6 +83,9 @@ func (s *spool) adopt(c nameless) (*kept, error) {
 	if err != nil || st.Size() <= maxInline {
 		return nil, nil
 	}
+	if err := s.room(); err != nil { // what it takes already is wanted back
+		return nil, fmt.Errorf("%w: %w", ErrNoSpace, err)
+	}
 	name := s.newName()
 	if unix.Linkat(unix.AT_FDCWD, "/proc/self/fd/"+strconv.Itoa(int(file.Fd())), int(s.dir.Fd()), name, unix.AT_SYMLINK_FOLLOW) != nil {
 		return nil, nil // on another file system, or one without such files, or it had a name before

@@ -226,6 +226,10 @@ func TestLongOutputsLeaveRoom(t *testing.T) {
 	o.Stdout = Stream{Content: long{size: 8 << 20}, Bytes: 8 << 20}
 	free.Store(10 << 20)
 	wantErr(t, j.Finish(t.Context(), o), ErrNoSpace)
+	in := o
+	in.Stdout.Content = newInFileOrSkip(t, c.Dir, 8<<20, 0)
+	free.Store(5 << 20)
+	wantErr(t, j.Finish(t.Context(), in), ErrNoSpace)
 	if names := spooled(t, c.Dir); len(names) != 0 {
 		t.Errorf("left are %v", names)
 	}
