@@ -9,43 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/sidegate/sidegate/executor"
-	"github.com/sidegate/sidegate/wasm"
 )
-
-// start starts the command and lets others follow its output, unless plugins of the response phase are to see it first.
-func (l *life) start(ctx context.Context, job executor.Job) (executor.Result, error) {
-	if l.ready == nil {
-		l.ready = l.g.runner.Prepare(job)
-	}
-	started, err := l.ready.Start(ctx)
-	if err != nil {
-		return executor.Result{}, err
-	}
-	if l.heldBy = l.g.holders(l.request, l.ruling.Load()); len(l.heldBy) == 0 {
-		l.running = started
-	}
-	close(l.underway)
-	return started.Wait(ctx), nil
-}
-
-// holders names the plugins that the output of a command goes through. As long as there are any, nobody gets to see it before they have.
-func (g *Gateway) holders(req Request, r *ruling) []string {
-	chain := g.selectChain(wasm.PhaseResponse, req, &r.analysis)
-	if chain == nil {
-		return nil
-	}
-	defer chain.Close()
-	return chain.Names()
-}
-
-// live returns a job that this gateway waits for or runs.
-func (g *Gateway) live(id string) (*life, bool) {
-	l, ok := g.lives.Load(id)
-	if !ok {
-		return nil, false
-	}
-	return l.(*life), true
-}
 
 // outputEvent is a piece of an output. One that is no text comes as base64; what the follower was too late for is counted.
 type outputEvent struct {
