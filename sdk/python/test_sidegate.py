@@ -400,7 +400,8 @@ class TestFile(unittest.TestCase):
             modules = {a.name for node in ast.walk(tree) if isinstance(node, ast.Import) for a in node.names}
             modules |= {node.module for node in ast.walk(tree) if isinstance(node, ast.ImportFrom)}
             self.assertLessEqual(modules, {
-                'base64', 'hashlib', 'hmac', 'http.client', 'json', 'os', 're', 'socket', 'ssl', 'sys', 'time', 'uuid', 'urllib.parse'})
+                'base64', 'hashlib', 'hmac', 'http.client', 'json', 'os', 're', 'socket', 'ssl', 'sys', 'time', 'unicodedata', 'uuid',
+                'urllib.parse'})
 
     def test_exports(self):
         self.assertEqual([name for name in sidegate.__all__ if not hasattr(sidegate, name)], [])
