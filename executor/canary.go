@@ -108,7 +108,7 @@ func (r *Runner) canary(p Profile, ground *ground) (map[string]outcome, error) {
 		Filesystem: &Filesystem{Execute: []string{}}, Network: NetworkNone,
 	}
 	exe := executable{file: self, argv: []string{canaryName}}
-	started, err := r.prepare(&launching{runner: r, job: job, holds: r.support(p), exe: exe}).Start(context.Background())
+	started, err := r.launch(context.Background(), &launching{runner: r, job: job, holds: r.support(p), exe: exe})
 	if err != nil {
 		return nil, err
 	}

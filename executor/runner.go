@@ -162,7 +162,31 @@ func (r *Runner) Run(ctx context.Context, job Job) (Result, error) {
 
 // Start starts the job, for those who want to follow its output. Errors are those of Run.
 func (r *Runner) Start(ctx context.Context, job Job) (*Running, error) {
-	return r.Prepare(job).Start(ctx)
+	if err := job.check(); err != nil {
+		return nil, &StartError{Step: StepJob, Err: err}
+	}
+	holds, err := r.admit(&job)
+	if err != nil {
+		return nil, err
+	}
+	return r.launch(ctx, &launching{runner: r, job: &job, holds: holds})
+}
+
+// launch is Start for a job that was admitted.
+func (r *Runner) launch(ctx context.Context, l *launching) (_ *Running, err error) {
+	defer func() {
+		if err != nil {
+			l.close()
+		}
+	}()
+	if err := l.open(); err != nil {
+		return nil, err
+	}
+	p, err := r.start(ctx, l)
+	if err != nil {
+		return nil, err
+	}
+	return &Running{p}, nil
 }
 
 // start opens the streams and makes the child.

@@ -31,10 +31,7 @@ func (l *life) execute(ctx context.Context) executor.Result {
 
 // start starts the command and lets others follow its output, unless plugins of the response phase are to see it first.
 func (l *life) start(ctx context.Context, job executor.Job) (executor.Result, error) {
-	if l.ready == nil {
-		l.ready = l.g.runner.Prepare(job)
-	}
-	started, err := l.ready.Start(ctx)
+	started, err := l.g.runner.Start(ctx, job)
 	if err != nil {
 		return executor.Result{}, err
 	}

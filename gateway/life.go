@@ -22,7 +22,6 @@ type life struct {
 	ruling  atomic.Pointer[ruling] // nil until a job of an earlier process is decided again
 	again   bool                   // the ruling is not the one that the journal has
 	begun   bool                   // the journal says "running"
-	ready   *executor.Prepared     // what was prepared while that was committed; nil for nothing
 	queued  *tracing.Span          // while it waits for its slot
 
 	left     <-chan struct{} // closed when the gateway stops before the job started
@@ -68,14 +67,9 @@ func (g *Gateway) accept(ctx context.Context, call verified, request Request, r 
 	if admission.Begin {
 		admission.Leaves = append(admission.Leaves, g.startedLeaf(request, r, nil))
 	}
-	var ready *executor.Prepared
-	if admission.Begin {
-		admission.Meanwhile = func() { ready = g.runner.Prepare(r.job) }
-	}
 	committing := g.stage(request.trace, stageAdmit)
 	if err := g.journal.Admit(ctx, admission); err != nil {
 		committing.failed()
-		ready.Close()
 		return nil, g.notAdmitted(err)
 	}
 	committing.over()
@@ -83,7 +77,6 @@ func (g *Gateway) accept(ctx context.Context, call verified, request Request, r 
 	request.trace.Set(tracing.Decision, r.id)
 	g.metrics.Accepted(request.Principal.Client, string(r.job.Profile), r.observed)
 	l := g.newLife(request)
-	l.ready = ready
 	if l.begun = place.Immediate(); !l.begun {
 		l.queued = request.trace.Child(spanQueue)
 	}

@@ -17,10 +17,6 @@ type Admission struct {
 	Begin bool    // the job starts at At, at once: Begin is part of the same commit
 
 	Leaves [][]byte // for the audit, in this order
-
-	// Meanwhile is called, on the caller's goroutine, while the commit goes on, of which nothing is known yet. It is not called where nothing comes to a
-	// commit. nil does nothing.
-	Meanwhile func()
 }
 
 // NewJob is a job as it was decided.
@@ -78,7 +74,7 @@ func (j *Journal) Admit(ctx context.Context, a Admission) error {
 	if a.Job != nil {
 		size += len(a.Job.Command) + len(a.Job.Request) + len(a.Job.Spec) + sizeOf(a.Job.Labels)
 	}
-	return j.writer.do(ctx, op{name: "admit", size: size, newWork: true, leaves: leaves, meanwhile: a.Meanwhile, run: func(st *statements) error {
+	return j.writer.do(ctx, op{name: "admit", size: size, newWork: true, leaves: leaves, run: func(st *statements) error {
 		if a.Nonce != nil {
 			if err := a.Nonce.store(st); err != nil {
 				return err

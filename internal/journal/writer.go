@@ -16,15 +16,14 @@ const (
 
 // op is one operation in the writer's queue.
 type op struct {
-	name      string   // for errors
-	size      int      // roughly the bytes it stores
-	newWork   bool     // refused below the low-water mark
-	leaves    []leaf   // for the audit, if it succeeds
-	files     []string // of the spool, that what it stores names; some may be ""
-	run       func(*statements) error
-	after     func() ([]leaf, error) // more leaves, of what only the run tells; may be nil
-	answer    chan error
-	meanwhile func() // see Admission
+	name    string   // for errors
+	size    int      // roughly the bytes it stores
+	newWork bool     // refused below the low-water mark
+	leaves  []leaf   // for the audit, if it succeeds
+	files   []string // of the spool, that what it stores names; some may be ""
+	run     func(*statements) error
+	after   func() ([]leaf, error) // more leaves, of what only the run tells; may be nil
+	answer  chan error
 }
 
 // writer is the only one that changes the journal. Its goroutine takes all operations that wait and commits them together: one fsync costs the same
@@ -115,9 +114,6 @@ func (w *writer) do(ctx context.Context, o op) error {
 	}
 	if err := w.enqueue(ctx, &o); err != nil {
 		return wrap(o.name, err)
-	}
-	if o.meanwhile != nil {
-		o.meanwhile()
 	}
 	return wrap(o.name, <-o.answer)
 }

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"slices"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -332,30 +331,4 @@ func TestWritable(t *testing.T) {
 	}
 	must(t, j.Close())
 	wantErr(t, j.Writable(t.Context()), ErrClosed)
-}
-
-// What is to be done meanwhile is done before the answer is there, on the caller's goroutine, and not where nothing comes to a commit.
-func TestMeanwhile(t *testing.T) {
-	t.Parallel()
-	dir := t.TempDir()
-	synctest.Test(t, func(t *testing.T) {
-		j := openTest(t, dir)
-		release := hold(t, j)
-		var order []string
-		a := admission("a")
-		a.Meanwhile = func() { order = append(order, "meanwhile"); release() }
-		must(t, j.Admit(t.Context(), a))
-		order = append(order, "answered")
-		if !slices.Equal(order, []string{"meanwhile", "answered"}) {
-			t.Errorf("%v", order)
-		}
-		gone, cancel := context.WithCancel(t.Context())
-		cancel()
-		for ctx, b := range map[context.Context]Admission{gone: admission("b"), t.Context(): {Begin: true}} {
-			b.Meanwhile = func() { t.Error("called in vain") }
-			if err := j.Admit(ctx, b); err == nil {
-				t.Errorf("%+v was admitted", b)
-			}
-		}
-	})
 }
