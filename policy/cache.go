@@ -133,7 +133,7 @@ func (c *decisionCache) fill() (entries int, bytes int64) {
 // clone returns a decision that shares nothing with d that can be changed.
 func (d *Decision) clone() Decision {
 	c := *d
-	c.Grants, c.Reasons = slices.Clone(d.Grants), slices.Clone(d.Reasons)
+	c.Grants, c.Reasons, c.Called = slices.Clone(d.Grants), slices.Clone(d.Reasons), slices.Clone(d.Called)
 	o := &c.Obligations
 	if f := o.Filesystem; f != nil {
 		o.Filesystem = &Filesystem{

@@ -5,12 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"maps"
+	"slices"
 
 	"github.com/open-policy-agent/opa/v1/ast"
 	"github.com/open-policy-agent/opa/v1/metrics"
 	"github.com/open-policy-agent/opa/v1/rego"
 	"github.com/open-policy-agent/opa/v1/storage"
 	"github.com/open-policy-agent/opa/v1/topdown"
+	"github.com/open-policy-agent/opa/v1/topdown/builtins"
 	"github.com/open-policy-agent/opa/v1/topdown/print"
 )
 
@@ -106,11 +109,13 @@ func (p *prepared) ask(ctx context.Context, txn storage.Transaction, question as
 	if err := ctx.Err(); err != nil {
 		return Decision{}, stopped(err)
 	}
-	results, err := p.query.Eval(ctx,
-		rego.EvalTransaction(txn),
-		rego.EvalParsedInput(question),
-		rego.EvalMetrics(metrics.NoOp()),
-	)
+	options := []rego.EvalOption{rego.EvalTransaction(txn), rego.EvalParsedInput(question), rego.EvalMetrics(metrics.NoOp())}
+	if p.notes {
+		called := builtins.NDBCache{}
+		options = append(options, rego.EvalNDBuiltinCache(called))
+		defer func() { d.Called = slices.Sorted(maps.Keys(called)) }()
+	}
+	results, err := p.query.Eval(ctx, options...)
 	switch {
 	case err != nil && ctx.Err() != nil:
 		return Decision{}, stopped(ctx.Err())

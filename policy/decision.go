@@ -28,6 +28,10 @@ type Decision struct {
 	FaultAt string `json:"-"`
 	// TimedOut says that the fault was the time: the same question may be answered later.
 	TimedOut bool `json:"-"`
+
+	// Called names the builtins that were called and whose result follows not from
+	// their operands alone, such as time.now_ns, sorted; with [Config.NoteCalls].
+	Called []string `json:"-"`
 }
 
 // Obligations say how an allowed request must run. They can only narrow what

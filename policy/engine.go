@@ -62,6 +62,10 @@ type Config struct {
 	// [Capabilities] withholds them.
 	AllowBuiltins []string
 
+	// NoteCalls has every Decision say which builtins it called whose result may be
+	// another one the next time. It is for tools that ask again later.
+	NoteCalls bool
+
 	// CacheBytes is how much memory decisions may take that are kept to be given
 	// again to identical requests. 0 means DefaultCacheBytes, a negative number
 	// that none are kept. Those of a policy that may answer an identical request
@@ -95,6 +99,7 @@ type Engine struct {
 	// to one revision. Nil: nothing is loaded.
 	current atomic.Pointer[prepared]
 
+	noteCalls  bool  // see Config.NoteCalls
 	cacheBytes int64 // not above 0: nothing is cached
 	cached     cacheCounts
 
@@ -155,6 +160,7 @@ func newEngine(config Config) (*Engine, error) {
 	e := &Engine{
 		anyOwner:   config.AnyOwner,
 		deadline:   cmp.Or(config.Deadline, DefaultDeadline),
+		noteCalls:  config.NoteCalls,
 		cacheBytes: cmp.Or(config.CacheBytes, DefaultCacheBytes),
 		log:        cmp.Or(config.Logger, slog.Default()),
 		onChange:   config.OnChange,

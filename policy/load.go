@@ -29,6 +29,7 @@ type prepared struct {
 	warnings []Problem
 	cache    *decisionCache // nil: its decisions are not kept
 	uncached string         // why, if that is its own doing
+	notes    bool           // see Config.NoteCalls
 }
 
 // candidate is a bundle that may become part of the policy.
@@ -243,7 +244,7 @@ func (e *Engine) publish(storage.Transaction) {
 }
 
 func (e *Engine) prepare(ctx context.Context, txn storage.Transaction, compiler *ast.Compiler) (*prepared, error) {
-	next := &prepared{bundles: make(map[string]server.BundleInfo)}
+	next := &prepared{bundles: make(map[string]server.BundleInfo), notes: e.noteCalls}
 	names, err := bundle.ReadBundleNamesFromStore(ctx, e.store, txn)
 	if err != nil {
 		return nil, err
