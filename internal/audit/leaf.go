@@ -1,6 +1,7 @@
 package audit
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"maps"
@@ -182,6 +183,20 @@ func header(data []byte) (version int, at string, ok bool) {
 		return 0, "", false
 	}
 	return version, string(data[len(beforeTime) : len(beforeTime)+len(stampFormat)]), true
+}
+
+// Peek reads type and time of a leaf without the rest. It is false where the beginning is not that of a leaf of this version. Whoever reads on decodes.
+func Peek(data []byte) (t Type, at time.Time, ok bool) {
+	version, stamped, ok := header(data)
+	if !ok || version != leafVersion {
+		return "", time.Time{}, false
+	}
+	const from = len(beforeVersion) + len("1") + len(beforeTime) + len(stampFormat)
+	rest, found := bytes.CutPrefix(data[min(from, len(data)):], []byte(afterTime))
+	name, _, ended := bytes.Cut(rest, []byte{'"'})
+	at, err := parseStamp(stamped)
+	t = Type(name)
+	return t, at, found && ended && err == nil && types[t]
 }
 
 // isCheckpoint tells whether data claims to be a leaf of type CheckpointMade of this version.

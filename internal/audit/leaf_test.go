@@ -135,3 +135,21 @@ func TestDecodeRefuses(t *testing.T) {
 		}
 	}
 }
+
+// Peek tells type and time of what Decode takes, and of nothing that has another beginning.
+func TestPeek(t *testing.T) {
+	t.Parallel()
+	for _, name := range Types() {
+		l := Leaf{Type: name, Time: epoch.Add(5 * time.Microsecond), Job: "x"}
+		if got, at, ok := Peek(l.Encode()); !ok || got != name || !at.Equal(l.Time) {
+			t.Errorf("%s: %v, %v, %v", name, got, at, ok)
+		}
+	}
+	whole := string(exampleLeaf().Encode())
+	for _, data := range []string{"", "{}", whole[:57], strings.Replace(whole, "admitted", "begun", 1), strings.Replace(whole, `"v":1`, `"v":2`, 1),
+		strings.Replace(whole, "12:00", "25:00", 1), strings.Replace(whole, `"type"`, `"kind"`, 1), strings.Replace(whole, `"v":1`, `"v":01`, 1)} {
+		if got, at, ok := Peek([]byte(data)); ok {
+			t.Errorf("%s: %v, %v", data, got, at)
+		}
+	}
+}

@@ -173,3 +173,28 @@ func TestReaderCannotWrite(t *testing.T) {
 		}
 	}
 }
+
+func TestRequests(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	j, err := Open(t.Context(), testConfig(dir))
+	must(t, err)
+	id := inState(t, j, Exited)
+	must(t, j.Close())
+	r := openReader(t, dir)
+	job, err := r.Job(t.Context(), id)
+	must(t, err)
+	if len(job.Request) == 0 {
+		t.Fatal("the job has no request")
+	}
+	found, err := r.Requests(t.Context(), []string{"nobody's", id, id})
+	if err != nil || len(found) != 1 || string(found[id]) != string(job.Request) {
+		t.Errorf("%q, %v", found, err)
+	}
+	if found, err := r.Requests(t.Context(), nil); err != nil || len(found) > 0 {
+		t.Errorf("%q, %v", found, err)
+	}
+	if _, err := r.Requests(t.Context(), make([]string, maxLeaves+1)); !errors.Is(err, ErrInvalid) {
+		t.Errorf("error %v", err)
+	}
+}
