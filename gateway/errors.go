@@ -109,6 +109,7 @@ type Error struct {
 	Message    string
 	Reasons    []string      // why a policy or a ceiling denied; one sentence each
 	DecisionID string        // set once a decision was made
+	Revision   string        // of the policy that decided; for the audit
 	RetryAfter time.Duration // set where trying again later is worth it
 	End        *End          // set where a command ran all the same
 	JobID      string        // set where a job was accepted all the same

@@ -1,6 +1,7 @@
 package gateway
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"path"
@@ -48,13 +49,18 @@ func (e *Explainer) Ask(c Call) (*Question, error) {
 	if err != nil {
 		return nil, invalid(err)
 	}
-	q := &Question{request: Request{ID: newID(), Time: c.Time.UTC(), SourceIP: c.SourceIP, Principal: c.Principal, Order: order}}
-	workdir, err := realWorkdir(order.Workdir)
+	return e.Again(Request{ID: newID(), Time: c.Time.UTC(), SourceIP: c.SourceIP, Principal: c.Principal, Order: order}), nil
+}
+
+// Again is what the policy is asked about a request that was made before.
+func (e *Explainer) Again(req Request) *Question {
+	q := &Question{request: req}
+	workdir, err := realWorkdir(req.Workdir)
 	if err != nil {
-		workdir, q.Imagined = path.Clean(order.Workdir), true
+		workdir, q.Imagined = path.Clean(req.Workdir), true
 	}
-	q.Input = inputOf(q.request, workdir, e.judge(nil).analyze(order, workdir), e.Host)
-	return q, nil
+	q.Input = inputOf(req, workdir, e.judge(nil).analyze(req.Order, workdir), e.Host)
+	return q
 }
 
 // Outcome is what a gateway would do about a question.
@@ -63,6 +69,10 @@ type Outcome struct {
 	// Refused says why the gateway's configuration refuses what the policy allows, or what observe mode would let through;
 	// empty when it does not.
 	Refused []string
+	// Told are the reasons that the caller and the audit get; nil when something would run.
+	Told []string
+	// Mode is how the job would run, "direct" or "shell"; "" when nothing would.
+	Mode string
 	// Observed is set when the policy denies and observe mode runs the job all the same.
 	Observed bool
 	// Job is what would run; nil when nothing would.
@@ -75,10 +85,14 @@ func (e *Explainer) Rule(ctx context.Context, p decider, q *Question) (Outcome, 
 	if err != nil {
 		return Outcome{}, err
 	}
+	r.discreet(q.Input.Request.Workdir, q.request.Workdir)
 	o := Outcome{Decision: r.decision}
+	if r.refusal != nil {
+		o.Told = r.refusal.Reasons
+	}
 	switch {
 	case r.refusal == nil:
-		o.Job, o.Observed = &r.job, r.observed
+		o.Job, o.Observed, o.Mode = &r.job, r.observed, cmp.Or(r.obligations.Mode, modeDirect)
 	case r.decision.Allow || r.observed:
 		o.Refused = r.refusal.Reasons
 	}

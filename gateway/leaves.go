@@ -31,6 +31,9 @@ func (g *Gateway) requestLeaf(t audit.Type, req Request, r *ruling) audit.Leaf {
 	if changed := req.changedBy(); len(changed) > 0 {
 		l.ChangedBy = changed
 	}
+	if req.Callback != nil {
+		l.Receiver = req.Callback.Origin()
+	}
 	if r != nil {
 		l.Decision, l.Revision, l.Grants, l.Reasons = r.id, r.decision.Revision, r.decision.Grants, r.decision.Reasons
 	}
@@ -45,9 +48,6 @@ func (g *Gateway) admittedLeaf(req Request, r *ruling, row *journal.NewJob) []by
 	}
 	l := g.requestLeaf(t, req, r)
 	l.Job, l.Request, l.Spec = req.ID, g.audit.Digest("request", row.Request), g.audit.Digest("spec", row.Spec)
-	if req.Callback != nil {
-		l.Receiver = req.Callback.Origin()
-	}
 	return l.Encode()
 }
 
@@ -77,7 +77,7 @@ func (g *Gateway) refusedLeaf(call verified, about *Request, refusal *Error) []b
 	if about != nil {
 		l = g.requestLeaf(t, *about, nil)
 	}
-	l.Decision, l.Reasons, l.Code, l.Plugin = refusal.DecisionID, refusal.Reasons, string(refusal.Code), refusal.Plugin
+	l.Decision, l.Revision, l.Reasons, l.Code, l.Plugin = refusal.DecisionID, refusal.Revision, refusal.Reasons, string(refusal.Code), refusal.Plugin
 	return l.Encode()
 }
 

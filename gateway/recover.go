@@ -2,7 +2,6 @@ package gateway
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 
 	"github.com/sidegate/sidegate/executor"
@@ -62,8 +61,8 @@ func (g *Gateway) killLeftovers(ctx context.Context, rows []journal.Job) {
 
 // requestOf is the request of a job in the journal. Of one that cannot be read, only the ID is known.
 func requestOf(row journal.Job) Request {
-	var request Request
-	if err := json.Unmarshal(row.Request, &request); err != nil || request.ID != row.ID {
+	request, ok := StoredRequest(row.ID, row.Request)
+	if !ok {
 		request = Request{ID: row.ID, Time: row.AcceptedAt}
 	}
 	return request

@@ -72,7 +72,7 @@ func (j *judge) rule(ctx context.Context, req Request, workdir string) (*ruling,
 	tightening := req.trace.Child(spanTighten)
 	defer tightening.End()
 	if r.refusal = j.grant(req, workdir, r); r.refusal != nil {
-		r.refusal.DecisionID = r.id
+		r.refusal.DecisionID, r.refusal.Revision = r.id, r.decision.Revision
 	}
 	return r, nil
 }
@@ -147,10 +147,15 @@ func (g *Gateway) rule(ctx context.Context, req Request) (*ruling, error) {
 	if missing != nil && r.refusal == nil {
 		return nil, invalid(&FieldError{"workdir", missing.Error()})
 	}
-	if r.refusal != nil && workdir != req.Workdir {
-		r.refusal.hide(workdir, req.Workdir)
-	}
+	r.discreet(workdir, req.Workdir)
 	return r, nil
+}
+
+// discreet keeps from the caller where the directory that was asked for leads to.
+func (r *ruling) discreet(real, asked string) {
+	if r.refusal != nil && real != asked {
+		r.refusal.hide(real, asked)
+	}
 }
 
 // hide replaces, in what the caller gets to read, the directory that a requested one leads to by the requested one.
