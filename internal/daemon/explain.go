@@ -47,6 +47,7 @@ type Explanation struct {
 type PolicySources struct {
 	Paths         []string // in place of all that the configuration names; nil does not replace it
 	IgnoreBundles bool     // leave out the remote bundles of the configuration
+	NoteCalls     bool     // have decisions say what they called that is not determined; see policy.Config
 }
 
 // Explainer answers for a gateway of a configuration and of policies, without running one: it listens nowhere, asks no
@@ -93,6 +94,7 @@ func (e *Explainer) load(ctx context.Context, c *config.Config, from PolicySourc
 	settings := policy.Config{
 		Paths: c.Policy.Paths, AllowBuiltins: c.Policy.AllowBuiltins, Logger: slog.New(slog.DiscardHandler),
 		CacheBytes: -1, // what is shown, and measured, is the policy
+		NoteCalls:  from.NoteCalls,
 	}
 	if from.Paths != nil {
 		settings.Paths = from.Paths
