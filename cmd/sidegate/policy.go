@@ -38,6 +38,7 @@ is no: a test failed, a file is not formatted, a command is denied; 130 or 143 w
 		newPolicyEvalCommand(),
 		newPolicyExplainCommand(),
 		newPolicyBenchCommand(),
+		newPolicyReplayCommand(),
 		newPolicyBundleCommand(),
 	)
 	return cmd

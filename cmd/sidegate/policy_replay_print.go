@@ -1,0 +1,143 @@
+package main
+
+import (
+	"fmt"
+	"io"
+	"strings"
+
+	"github.com/dustin/go-humanize"
+
+	"github.com/sidegate/sidegate/internal/daemon"
+	"github.com/sidegate/sidegate/internal/shell"
+)
+
+// replayPart is one kind of change.
+type replayPart struct {
+	name, title, colour string
+	changes             []daemon.Change
+	keys                []string                      // of the decision, for tests
+	told                func(c *daemon.Change) string // what is said of a change
+}
+
+func replayParts(r *daemon.ReplayReport) []replayPart {
+	return []replayPart{
+		{"denied to allowed", "deny → allow", red, r.Allowed, []string{"allow", "grants"}, func(c *daemon.Change) string {
+			return "by " + strings.Join(c.After.Grants, ", ") + "; was: " + strings.Join(reasonsOf(c.Before), "; ")
+		}},
+		{"allowed to denied", "allow → deny", yellow, r.Denied, []string{"allow", "reasons"}, func(c *daemon.Change) string { return strings.Join(reasonsOf(c.After), "; ") }},
+		{"weaker", "weaker obligations", yellow, r.Weaker, []string{"allow", "obligations"}, func(c *daemon.Change) string {
+			texts := make([]string, len(c.Weaker))
+			for i, w := range c.Weaker {
+				texts[i] = w.String()
+			}
+			return strings.Join(texts, "; ")
+		}},
+		{"changed", "changed reasons or grants", "", r.Reworded, []string{"allow", "grants", "reasons"}, func(c *daemon.Change) string {
+			if c.After.Allow {
+				return fmt.Sprintf("by %s instead of %s", strings.Join(c.After.Grants, ", "), strings.Join(c.Before.Grants, ", "))
+			}
+			return strings.Join(reasonsOf(c.After), "; ")
+		}},
+	}
+}
+
+// reasonsOf are the reasons of a denial: the policy's, or those of the gateway's configuration.
+func reasonsOf(a daemon.Answer) []string {
+	if len(a.Reasons) > 0 {
+		return a.Reasons
+	}
+	return a.Decision.Reasons
+}
+
+// maxCellText bounds what a cell holds where it is not a terminal, which has its own bound.
+const maxCellText = 1000
+
+func printReplay(w io.Writer, r *daemon.ReplayReport) error {
+	if err := printReplayCoverage(w, r.Coverage); err != nil {
+		return err
+	}
+	for _, part := range replayParts(r) {
+		if len(part.changes) == 0 {
+			fmt.Fprintf(w, "\n%s: none\n", part.title)
+			continue
+		}
+		title := fmt.Sprintf("%s: %s", part.title, count(int(eventsOf(part.changes)), "event"))
+		if observed := observedOf(part.changes); observed > 0 {
+			title += fmt.Sprintf(", of which %s ran in observe mode", humanize.Comma(observed))
+		}
+		fmt.Fprintf(w, "\n%s\n", painted(w, cell{title, part.colour}))
+		t := table{head: []string{"EVENTS", "DISTINCT", "CLIENT", "COMMAND", "SHORTEST REQUEST"}, narrow: 20}
+		for i := range part.changes {
+			c := &part.changes[i]
+			t.add(plainly(humanize.Comma(c.Events)), plainly(humanize.Comma(c.Distinct)), plainly(shown(c.Client, 30)), plainly(shown(c.Command, 40)),
+				plainly(shown(lineOf(c.Example), maxCellText)))
+			t.add(plainly(""), plainly(""), plainly(""), plainly(""), plainly("  "+shown(part.told(c), maxCellText)))
+		}
+		if err := t.print(w); err != nil {
+			return err
+		}
+	}
+	_, err := fmt.Fprintf(w, "\nunchanged: %s events\n", humanize.Comma(r.Same))
+	return err
+}
+
+func printReplayCoverage(w io.Writer, c daemon.Coverage) error {
+	percent := 0.0
+	if c.Events > 0 {
+		percent = 100 * float64(c.Reproducible) / float64(c.Events)
+	}
+	fmt.Fprintf(w, "%s events, %s distinct requests; reproducible: %s events (%.1f %%)\n", humanize.Comma(c.Events), humanize.Comma(c.Distinct), humanize.Comma(c.Reproducible), percent)
+	if c.AuditOnly > 0 {
+		fmt.Fprintf(w, "%s of these are as the audit tells them, for want of a stored job: without standard input, labels, and time limit\n", humanize.Comma(c.AuditOnly))
+	}
+	t := table{head: []string{"EVENTS", "DISTINCT", "NOT REPRODUCIBLE BECAUSE"}, narrow: 20}
+	for _, l := range c.Lacks {
+		text := l.Text
+		if len(l.What) > 0 {
+			text += ": " + strings.Join(l.What, ", ")
+		}
+		t.add(plainly(humanize.Comma(l.Events)), plainly(humanize.Comma(l.Distinct)), plainly(shown(text, maxCellText)))
+	}
+	if c.LeftOut > 0 {
+		t.add(plainly(humanize.Comma(c.LeftOut)), plainly("?"), plainly("there are more distinct requests than are looked at; see --limit, --since and --client"))
+	}
+	if c.Damaged > 0 {
+		t.add(plainly(humanize.Comma(c.Damaged)), plainly("?"), plainly("leaves cannot be read; run sidegate audit verify"))
+	}
+	if len(t.rows) == 0 {
+		return nil
+	}
+	return t.print(w)
+}
+
+func eventsOf(changes []daemon.Change) (n int64) {
+	for _, c := range changes {
+		n += c.Events
+	}
+	return n
+}
+
+func observedOf(changes []daemon.Change) (n int64) {
+	for _, c := range changes {
+		n += c.Observed
+	}
+	return n
+}
+
+// lineOf is a request in one line.
+func lineOf(e daemon.Example) string {
+	line := e.Command
+	if len(e.Argv) > 0 {
+		var err error
+		if line, err = shell.Quote(e.Argv); err != nil {
+			line = strings.Join(e.Argv, " ")
+		}
+	}
+	if e.Workdir != "" {
+		line += "  in " + e.Workdir
+	}
+	if len(e.Env) > 0 {
+		line += "  with " + strings.Join(e.Env, ", ")
+	}
+	return line
+}

@@ -1,0 +1,57 @@
+package main
+
+import (
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/sidegate/sidegate/internal/daemon"
+	"github.com/sidegate/sidegate/policy/authoring"
+)
+
+func TestMoment(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 15, 12, 0, 0, 0, time.UTC)
+	for text, want := range map[string]time.Time{
+		"": {}, "36h": now.Add(-36 * time.Hour), "14d": now.AddDate(0, 0, -14), "0s": now, "2026-03-01T12:00:00+01:00": time.Date(2026, 3, 1, 11, 0, 0, 0, time.UTC),
+	} {
+		if got, err := moment(text, now); err != nil || !got.Equal(want) {
+			t.Errorf("%s: %v, %v", text, got, err)
+		}
+	}
+	for _, text := range []string{"yesterday", "-1h", "-1d", "1.5d", "d", "9999999999d", "40000d", "2026-03-01"} {
+		if got, err := moment(text, now); err == nil {
+			t.Errorf("%s is %v", text, got)
+		}
+	}
+	for _, q := range []auditedRequests{{limit: 0}, {limit: 1, since: "x"}, {limit: 1, until: "x"}, {limit: 1, since: "1h", until: "2h"}} {
+		if _, err := q.query(now); err == nil {
+			t.Errorf("%+v is taken", q)
+		}
+	}
+}
+
+// What callers wrote stays in its cell, whatever it is.
+func TestPrintReplayOfHostileText(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"\x1b[2J\x1b[31m", "a\nb\r\tc", "\u202eabc\u2066", "\xff\xfe", strings.Repeat("x", 100_000), "\x00\x7f\u0085"} {
+		answer := daemon.Answer{Grants: []string{text}, Reasons: []string{text}}
+		c := daemon.Change{
+			Client: text, Command: text, Events: 1, Distinct: 1, Before: answer, After: answer, Weaker: []authoring.Weakening{{What: "w", Before: text, After: text}},
+			Example: daemon.Example{Command: text, Workdir: text, Env: []string{text}},
+		}
+		argv := c
+		argv.Example.Argv = []string{"x", text}
+		r := &daemon.ReplayReport{
+			Allowed: []daemon.Change{c, argv}, Denied: []daemon.Change{c}, Weaker: []daemon.Change{c}, Reworded: []daemon.Change{c},
+			Coverage: daemon.Coverage{Lacks: []daemon.Lack{{Text: "t", What: []string{text}}}},
+		}
+		var out strings.Builder
+		if err := printReplay(&out, r); err != nil {
+			t.Fatal(err)
+		}
+		if strings.ContainsAny(out.String(), "\x1b\r\t\x00\x7f\u0085\u202e\u2066") || strings.Count(out.String(), "\n") != 27 || out.Len() > 100_000 {
+			t.Errorf("%.20q: %d lines, %d bytes:\n%.3000s", text, strings.Count(out.String(), "\n"), out.Len(), out.String())
+		}
+	}
+}
