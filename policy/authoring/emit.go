@@ -44,13 +44,13 @@ func Tests(ctx context.Context, paths []string, name string, about []string, cas
 	if len(about) > 0 {
 		b.WriteByte('\n')
 	}
-	fmt.Fprintf(&b, "package sidegate.%s_test\n\nimport data.sidegate\n", nameOf(name))
+	fmt.Fprintf(&b, "package sidegate.%s_test\n\nimport data.sidegate\n", NameOf(name))
 	for i, c := range cases {
 		b.WriteByte('\n')
 		for _, line := range c.About {
 			writeComment(&b, line)
 		}
-		fmt.Fprintf(&b, "test_%03d_%s if {\n\tdecision := sidegate.decision with input as %s\n", i+1, nameOf(c.Name), regoOf(c.Input))
+		fmt.Fprintf(&b, "test_%03d_%s if {\n\tdecision := sidegate.decision with input as %s\n", i+1, NameOf(c.Name), regoOf(c.Input))
 		for _, key := range c.Keys {
 			fmt.Fprintf(&b, "\tdecision.%s == %s\n", key, regoOf(answers[i][key]))
 		}
@@ -145,8 +145,8 @@ func plainLine(text string, most int) string {
 
 var noName = regexp.MustCompile(`[^a-z0-9]+`)
 
-// nameOf makes a part of a name of a text.
-func nameOf(text string) string {
+// NameOf makes a part of the name of a rule or a package of a text.
+func NameOf(text string) string {
 	name := strings.Trim(noName.ReplaceAllString(strings.ToLower(text), "_"), "_")
 	if len(name) > 60 {
 		name = strings.TrimRight(name[:60], "_")
