@@ -59,6 +59,7 @@ type Explainer struct {
 	paths   []string
 	kept    *keptBundles // nil without remote bundles
 	exposed error
+	more    map[string][]string // roles that clients have in addition, in Again
 }
 
 // NewExplainer loads the policies. What keeps them from being loaded is the error; see policy.Problems. Of the

@@ -24,6 +24,7 @@ type Answer struct {
 func (e *Explainer) Again(ctx context.Context, req gateway.Request) (Answer, error) {
 	explain := e.explain
 	explain.Observe = nil
+	req.Principal.Roles = slices.Concat(req.Principal.Roles, e.more[req.Principal.Client])
 	q := explain.Again(req)
 	o, err := explain.Rule(ctx, e.engine, q)
 	if err != nil {
@@ -34,6 +35,14 @@ func (e *Explainer) Again(ctx context.Context, req gateway.Request) (Answer, err
 		a.Obligations = inForce(req, o)
 	}
 	return a, nil
+}
+
+// Give lets a client have further roles in Again. It must not be called while others use the Explainer.
+func (e *Explainer) Give(client string, roles ...string) {
+	if e.more == nil {
+		e.more = map[string][]string{}
+	}
+	e.more[client] = append(e.more[client], roles...)
 }
 
 // Distinguishes says why the policy may answer requests otherwise that differ in ID and time alone; "" when it cannot.

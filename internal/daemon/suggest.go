@@ -1,0 +1,242 @@
+package daemon
+
+import (
+	"context"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/sidegate/sidegate/policy"
+	"github.com/sidegate/sidegate/policy/authoring"
+)
+
+// Suggesting says what roles are to be suggested for.
+type Suggesting struct {
+	Role       string // name of the roles, in front of the client's name where there are several clients
+	Denied     bool   // for denied requests too, and not only for what ran in observe mode
+	Generalize bool   // see authoring.Grow
+	Builtins   []string
+	// Dir is an empty directory. The suggestion is in it afterwards, to be laid over the policies.
+	Dir string
+	// Load loads policies at paths.
+	Load func(ctx context.Context, paths []string) (*Explainer, error)
+}
+
+// Suggestion is what was written and proven.
+type Suggestion struct {
+	Files   []string            `json:"files"`   // below Suggesting.Dir
+	Roles   map[string][]string `json:"roles"`   // that each client has to be given
+	Grants  int                 `json:"grants"`  // of commands
+	Tests   int                 `json:"tests"`   // that passed
+	Wanted  int64               `json:"wanted"`  // events that are denied now and were asked about
+	Covered int64               `json:"covered"` // of these, what would be allowed
+	Already int64               `json:"already"` // events that the policy has come to allow since
+	Denials int64               `json:"denials"` // events that were denied, are no part of it, and stay denied
+	Refused []Uncovered         `json:"refused"`
+}
+
+// Uncovered is what a suggestion does not cover, and why.
+type Uncovered struct {
+	Client   string  `json:"client"`
+	Command  string  `json:"command"` // names of the programs
+	Why      string  `json:"why"`
+	Events   int64   `json:"events"`
+	Distinct int64   `json:"distinct"`
+	Example  Example `json:"example"` // the shortest
+
+	shortest AuditedRequest
+}
+
+// roleName is what roles are called, as directories too.
+var roleName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
+
+// suggestion is one that is being made.
+type suggestion struct {
+	Suggestion
+	Suggesting
+	configured *Explainer
+	wanted     []*want
+	others     []AuditedRequest // that were denied
+}
+
+// Suggest makes roles that allow what is denied now and was asked for, writes them and their tests below o.Dir, and proves them: everything counted as
+// covered is allowed by the configured policies with the roles laid over them, no request that was denied is, unless it is the same as one that is covered,
+// the policies pass `policy check`, and the tests pass. What cannot be proven is left out and told. With nothing left, there are no files.
+func Suggest(ctx context.Context, configured *Explainer, asked AuditedRequests, o Suggesting) (*Suggestion, error) {
+	s := &suggestion{Suggesting: o, configured: configured, Suggestion: Suggestion{Files: []string{}, Roles: map[string][]string{}, Refused: []Uncovered{}}}
+	if !roleName.MatchString(o.Role) {
+		return nil, fmt.Errorf("%q is no name of a role: it begins with a small letter, and has letters, digits, - and _", o.Role)
+	}
+	if err := s.sort(ctx, asked); err != nil {
+		return nil, err
+	}
+	if err := s.weigh(ctx); err != nil {
+		return nil, err
+	}
+	for range maxRounds {
+		if len(s.live()) == 0 {
+			break
+		}
+		again, err := s.round(ctx)
+		if err != nil {
+			return nil, err
+		}
+		if !again {
+			slices.SortFunc(s.Refused, func(a, b Uncovered) int { return int(b.Events - a.Events) })
+			return &s.Suggestion, nil
+		}
+	}
+	for _, w := range s.live() {
+		s.refuse(w, "no suggestion with it could be proven")
+	}
+	s.Files, s.Grants, s.Tests, s.Covered, s.Roles = []string{}, 0, 0, 0, map[string][]string{}
+	return &s.Suggestion, empty(o.Dir)
+}
+
+// maxRounds is how often a suggestion is made anew without what could not be proven.
+const maxRounds = 12
+
+// sort tells what is wanted from what has to stay denied.
+func (s *suggestion) sort(ctx context.Context, asked AuditedRequests) error {
+	for _, a := range asked.Distinct {
+		switch {
+		case a.Recorded.Verdict == Observed, a.Recorded.Verdict == Denied && s.Denied:
+		case a.Recorded.Verdict == Denied:
+			s.others = append(s.others, a)
+			continue
+		default:
+			continue
+		}
+		w := &want{AuditedRequest: a}
+		s.Wanted += a.Count
+		switch {
+		case a.Stranger:
+			s.refuse(w, "the client is not in the configuration any more")
+			continue
+		case len(a.Unknown) > 0:
+			s.refuse(w, strings.Join(a.Unknown, ", ")+" is not known: no stored job has it")
+			continue
+		}
+		if err := ctx.Err(); err != nil {
+			return err
+		}
+		var err error
+		if w.before, err = s.configured.Again(ctx, a.Request); err != nil {
+			return err
+		}
+		if _, err := w.before.Input.MarshalJSON(); err != nil {
+			s.refuse(w, "something in it is not UTF-8")
+			continue
+		}
+		switch d := w.before.Decision; {
+		case w.before.Allow:
+			s.Already += a.Count
+			s.Wanted -= a.Count
+		case d.Allow:
+			s.refuse(w, "the policy allows it, and the configuration does not: "+strings.Join(w.before.Reasons, "; "))
+		case d.Fault != "":
+			s.refuse(w, strings.Join(d.Reasons, "; "))
+		default:
+			s.wanted = append(s.wanted, w)
+		}
+	}
+	return nil
+}
+
+// weigh asks the library what of each request is allowed already, and refuses what no role should be given.
+func (s *suggestion) weigh(ctx context.Context) error {
+	names, err := authoring.RolesOf(ctx, s.configured.Paths(), s.Builtins)
+	if err != nil {
+		return err
+	}
+	for _, name := range names {
+		if name == s.Role || strings.HasPrefix(name, s.Role+"-") {
+			return fmt.Errorf("there is a role %s already, and a suggestion never changes one: choose another name with --role", name)
+		}
+	}
+	inputs := make([]policy.Input, len(s.wanted))
+	for i, w := range s.wanted {
+		inputs[i] = w.before.Input
+	}
+	standings, err := authoring.Standings(ctx, s.configured.Paths(), inputs, s.Builtins)
+	if err != nil {
+		return err
+	}
+	values := map[[2]string]map[string]bool{}
+	for i, w := range s.wanted {
+		w.standing = standings[i]
+		for _, key := range w.standing.Env {
+			at := [2]string{w.Request.Principal.Client, key}
+			if values[at] == nil {
+				values[at] = map[string]bool{}
+			}
+			values[at][w.before.Input.Request.Env[key]] = true
+		}
+	}
+	for _, w := range s.wanted {
+		if why := w.unsuitable(); why != "" {
+			s.refuse(w, why)
+			continue
+		}
+		for _, key := range w.standing.Env {
+			if n := len(values[[2]string{w.Request.Principal.Client, key}]); n > authoring.MaxValues && !s.Generalize {
+				s.refuse(w, fmt.Sprintf("the variable %s has %d values: give it a type by hand, or see --generalize", key, n))
+				break
+			}
+		}
+	}
+	return nil
+}
+
+func (s *suggestion) live() (live []*want) {
+	for _, w := range s.wanted {
+		if !w.out {
+			live = append(live, w)
+		}
+	}
+	return live
+}
+
+// refuse takes a request out.
+func (s *suggestion) refuse(w *want, why string) {
+	w.out = true
+	client, command := w.Request.Principal.Client, "(not known)"
+	if w.before.Input.Version != 0 {
+		command = programsOf(w.before.Input)
+	}
+	i := slices.IndexFunc(s.Refused, func(u Uncovered) bool { return u.Client == client && u.Command == command && u.Why == why })
+	if i < 0 {
+		i = len(s.Refused)
+		s.Refused = append(s.Refused, Uncovered{Client: client, Command: command, Why: why})
+	}
+	u := &s.Refused[i]
+	u.Events += w.Count
+	if u.Distinct++; u.Distinct == 1 || w.Shorter(u.shortest) < 0 {
+		u.shortest, u.Example = w.AuditedRequest, exampleOf(w.AuditedRequest)
+	}
+}
+
+// round makes a suggestion of all that is left, and tries it. It is true where something had to be taken out, so that there has to be another.
+func (s *suggestion) round(ctx context.Context) (again bool, err error) {
+	roles := s.grow()
+	if roles == nil {
+		return true, nil
+	}
+	if err := s.write(roles); err != nil {
+		return false, err
+	}
+	paths := append(slices.Clone(s.configured.Paths()), s.Dir)
+	candidate, err := s.Load(ctx, paths)
+	if err != nil {
+		return false, fmt.Errorf("the policies with the suggestion: %w", err)
+	}
+	defer candidate.Close(ctx)
+	for client, names := range s.Roles {
+		candidate.Give(client, names...)
+	}
+	if again, err = s.prove(ctx, candidate); again || err != nil {
+		return again, err
+	}
+	return false, s.test(ctx, paths, roles)
+}

@@ -1,0 +1,143 @@
+package daemon
+
+import (
+	"context"
+	"crypto/sha256"
+	"fmt"
+	"maps"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/sidegate/sidegate/policy"
+	"github.com/sidegate/sidegate/policy/authoring"
+)
+
+// prove asks the candidate about everything that is known. It takes out what is not allowed after all, and what would let through something else.
+func (s *suggestion) prove(ctx context.Context, candidate *Explainer) (again bool, err error) {
+	covered := map[[sha256.Size]byte]bool{}
+	s.Covered = 0
+	for _, w := range s.live() {
+		if w.after, err = candidate.Again(ctx, w.Request); err != nil {
+			return false, err
+		}
+		if !w.after.Allow {
+			s.refuse(w, strings.Join(w.after.Reasons, "; "))
+			again = true
+			continue
+		}
+		covered[w.Request.Alike(false)] = true
+		s.Covered += w.Count
+	}
+	if again {
+		return true, nil
+	}
+	s.Denials = 0
+	for _, a := range s.others {
+		if err := ctx.Err(); err != nil {
+			return false, err
+		}
+		if covered[a.Request.Alike(false)] {
+			continue
+		}
+		if len(a.Unknown) > 0 { // without what is not known, nothing is asked that could be refused
+			a.Request.Env, a.Request.Callback = nil, nil
+		}
+		before, err := s.configured.Again(ctx, a.Request)
+		if err != nil {
+			return false, err
+		}
+		after, err := candidate.Again(ctx, a.Request)
+		if err != nil {
+			return false, err
+		}
+		if s.Denials += a.Count; before.Allow || !after.Allow {
+			continue
+		}
+		s.blame(a, after)
+		again = true
+	}
+	return again, nil
+}
+
+// blame takes out what has a command in common with a request that must stay denied; without such, all of the client.
+func (s *suggestion) blame(a AuditedRequest, after Answer) {
+	names := map[string]bool{}
+	for _, c := range after.Input.Shell.Commands {
+		names[seenOf(c).Name] = true
+	}
+	var guilty, ours []*want
+	for _, w := range s.live() {
+		if w.Request.Principal.Client != a.Request.Principal.Client {
+			continue
+		}
+		ours = append(ours, w)
+		if slices.ContainsFunc(w.before.Input.Shell.Commands, func(c policy.Command) bool { return names[seenOf(c).Name] }) {
+			guilty = append(guilty, w)
+		}
+	}
+	if len(guilty) == 0 {
+		guilty = ours
+	}
+	for _, w := range guilty {
+		s.refuse(w, "to allow it would allow what was denied too: "+a.Request.Command+strings.Join(a.Request.Argv, " "))
+	}
+}
+
+// test writes a test for each grant, runs them, and checks the policies as `policy check` does.
+func (s *suggestion) test(ctx context.Context, paths []string, roles map[string][]authoring.Role) error {
+	var cases []authoring.Case
+	for _, client := range slices.Sorted(maps.Keys(roles)) {
+		for _, role := range roles[client] {
+			for _, name := range slices.Sorted(maps.Keys(role.Commands)) {
+				if w := s.shortest(client, role.Name+"."+name); w != nil {
+					cases = append(cases, authoring.Case{
+						Name: role.Name + " " + name, About: []string{fmt.Sprintf("Grant %s.%s, on a request of client %s.", role.Name, name, client)},
+						Input: w.after.Input, Keys: []string{"allow", "grants"},
+					})
+				}
+			}
+		}
+		if w := s.shortest(client, ""); w != nil {
+			cases = append(cases, authoring.Case{
+				Name: client + " shortest", About: []string{fmt.Sprintf("The shortest request of client %s that became allowed.", client)}, Input: w.after.Input, Keys: []string{"allow"},
+			})
+		}
+	}
+	name := authoring.NameOf(s.Role + " suggested")
+	content, err := authoring.Tests(ctx, paths, name, []string{"What sidegate policy suggest wrote roles for, with the inputs of requests that were made."}, cases, s.Builtins)
+	if err != nil {
+		return err
+	}
+	if err := s.file(filepath.Join("sidegate", name+"_test.rego"), content); err != nil {
+		return err
+	}
+	report, err := authoring.Test(ctx, paths, authoring.TestOptions{Run: `^data\.sidegate\.` + regexp.QuoteMeta(name) + `_test\.`, Parallel: 1, AllowBuiltins: s.Builtins})
+	if err != nil {
+		return err
+	}
+	for _, r := range report.Tests {
+		if r.Outcome != authoring.Pass {
+			return fmt.Errorf("the test %s of the suggestion does not pass, so nothing is written: %s", r.Name, r.Error)
+		}
+	}
+	if s.Tests = len(report.Tests); s.Tests != len(cases) {
+		return fmt.Errorf("%d tests of the suggestion were run, and there are %d, so nothing is written", s.Tests, len(cases))
+	}
+	problems, err := authoring.Check(ctx, paths, authoring.CheckOptions{AllowBuiltins: s.Builtins})
+	if err == nil && len(problems) > 0 {
+		err = fmt.Errorf("with the suggestion, the policies have problems, so nothing is written: %v", problems[0])
+	}
+	return err
+}
+
+// shortest is the shortest request of a client that a grant covers, or any.
+func (s *suggestion) shortest(client, grant string) (found *want) {
+	for _, w := range s.live() {
+		if w.Request.Principal.Client == client && (grant == "" || slices.Contains(w.after.Grants, grant)) && (found == nil || w.Shorter(found.AuditedRequest) < 0) {
+			found = w
+		}
+	}
+	return found
+}
