@@ -39,6 +39,7 @@ is no: a test failed, a file is not formatted, a command is denied; 130 or 143 w
 		newPolicyExplainCommand(),
 		newPolicyBenchCommand(),
 		newPolicyReplayCommand(),
+		newPolicySuggestCommand(),
 		newPolicyBundleCommand(),
 	)
 	return cmd

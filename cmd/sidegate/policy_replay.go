@@ -24,6 +24,7 @@ const exitTurned = 1
 type replaying struct {
 	auditedRequests
 	candidate policyPaths
+	roles     []string // CLIENT=ROLE
 	emit      string
 	json      bool
 }
@@ -41,8 +42,8 @@ reproducible and says nothing of the candidate; how many these are, and why, sta
 change: what was denied and would be allowed, what was allowed and would be denied, what would be held by weaker
 obligations, and where reasons or grants would be others; by client and command, each with its shortest request.
 
-CANDIDATE stands for all policies of the configuration, so it has to be whole. Requests are those that are stored with
-jobs, and input.request.time is the time of the event. Identical ones are looked at once, and counted. At most --limit
+CANDIDATE stands for all policies of the configuration, so it has to be whole. Clients have the roles that they had then,
+and under the candidate those of --with-role too. Requests are those that are stored with jobs, and input.request.time is the time of the event. Identical ones are looked at once, and counted. At most --limit
 distinct requests are looked at (default %d).
 
 With --emit-tests, what would change is written as tests that pass with the candidate, with whole inputs: environment
@@ -62,6 +63,7 @@ stopped it.`, defaultAuditedLimit),
 	r.candidate.bind(cmd)
 	r.candidate.bindBuiltins(cmd)
 	f := cmd.Flags()
+	f.StringArrayVar(&r.roles, "with-role", nil, "CLIENT=ROLE: a role that the client would have too, with the candidate; may be repeated")
 	f.StringVar(&r.emit, "emit-tests", "", "write what would change as tests to this new file, NAME_test.rego")
 	f.BoolVar(&r.json, "json", false, "print JSON")
 	return cmd
@@ -121,6 +123,13 @@ func (r *replaying) replay(ctx context.Context, c *config.Config, paths []string
 		return nil, err
 	}
 	defer candidate.Close(ctx)
+	for _, given := range r.roles {
+		client, role, ok := strings.Cut(given, "=")
+		if !ok || client == "" || role == "" {
+			return nil, fmt.Errorf("--with-role %s: want CLIENT=ROLE", given)
+		}
+		candidate.Give(client, role)
+	}
 	asked.Apart = configured.Distinguishes() != "" || candidate.Distinguishes() != ""
 	found, err := r.read(ctx, c, asked, w)
 	if err != nil {

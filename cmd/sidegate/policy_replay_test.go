@@ -5,6 +5,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/sidegate/sidegate/internal/config"
 	"github.com/sidegate/sidegate/internal/daemon"
 	"github.com/sidegate/sidegate/policy/authoring"
 )
@@ -52,6 +53,26 @@ func TestPrintReplayOfHostileText(t *testing.T) {
 		}
 		if strings.ContainsAny(out.String(), "\x1b\r\t\x00\x7f\u0085\u202e\u2066") || strings.Count(out.String(), "\n") != 27 || out.Len() > 100_000 {
 			t.Errorf("%.20q: %d lines, %d bytes:\n%.3000s", text, strings.Count(out.String(), "\n"), out.Len(), out.String())
+		}
+	}
+}
+
+func TestPrintSuggestionOfHostileText(t *testing.T) {
+	t.Parallel()
+	for _, text := range []string{"\x1b[2J", "a\nb\r\tc", "\u202eabc", "\xff", strings.Repeat("x", 100_000), "\x00\x7f\u0085"} {
+		s := suggesting{auditedRequests: auditedRequests{config: "c.yaml"}, out: "out"}
+		found := &daemon.Suggestion{
+			Files: []string{"sidegate/roles/web/data.yaml"}, Roles: map[string][]string{"func": {"web", "web-2"}}, Wanted: 1,
+			Refused: []daemon.Uncovered{{Client: text, Command: text, Why: text, Example: daemon.Example{Command: text, Argv: []string{text, text}, Workdir: text}}},
+		}
+		c := config.Default()
+		var out strings.Builder
+		if err := s.print(&out, &c, found); err != nil {
+			t.Fatal(err)
+		}
+		if strings.ContainsAny(out.String(), "\x1b\r\t\x00\x7f\u0085\u202e") || strings.Count(out.String(), "\n") != 17 || out.Len() > 100_000 ||
+			!strings.Contains(out.String(), "candidate --with-role 'func=web' --with-role 'func=web-2'\n") {
+			t.Errorf("%.20q: %d lines:\n%.3000s", text, strings.Count(out.String(), "\n"), out.String())
 		}
 	}
 }
