@@ -63,4 +63,3 @@ func missingOf(ref ast.Ref, rules *ast.TreeNode, documents any) (ast.Ref, bool) 
 	}
 	return nil, false
 }
-
