@@ -134,6 +134,9 @@ func TestSuggestRefuses(t *testing.T) {
 		"unknown value":   {called("a", Observed, []string{"frob"}, func(a *AuditedRequest) { a.Unknown = []string{"the value of A"} }), "is not known"},
 		"stranger":        {called("a", Observed, []string{"frob"}, func(a *AuditedRequest) { a.Stranger = true }), "not in the configuration"},
 		"root as workdir": {called("a", Observed, []string{"frob"}, func(a *AuditedRequest) { a.Request.Workdir = "/" }), "root directory"},
+		"option": {called("a", Observed, []string{"find", "/srv", "-delete"}, func(a *AuditedRequest) {
+			a.Request.Principal.Roles = []string{"readonly"}
+		}), "which deletes files; no entry can allow it"},
 		"callback": {called("a", Observed, []string{"frob"}, func(a *AuditedRequest) {
 			a.Request.Callback = &callback.Destination{Scheme: "http", Host: "elsewhere", Port: 1, Path: "/"}
 		}), "callbacks.allow"},

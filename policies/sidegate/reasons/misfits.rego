@@ -90,9 +90,10 @@ refusal(spec, name) := why if {
 
 about_operands(role, at, spec, parsed) := unfit if {
 	typed := specs.operand_types(spec, arguments.names(parsed), parsed.operands)
-	unfit := {sprintf("has the operand %q, which is not %s", [wording.clip(word), described(role, type, concat(".", [at, "operands"]))]) |
+	unfit := {sprintf("has the operand %q, which is not %s", [wording.clip(word), meant]) |
 		some [type, word] in typed
 		not values.accept(role, type, word)
+		meant := described(role, type, concat(".", [at, "operands"]))
 	}
 } else := {sprintf("has too few or too many operands (%d): see %s.operands in data.yaml", [count(parsed.operands), at])}
 
