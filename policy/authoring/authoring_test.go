@@ -13,6 +13,9 @@ import (
 	"go.uber.org/goleak"
 )
 
+// Tests that format or build policies are not parallel: OPA's formatter gives a place to the value of each else, which for one without a value is a term that all
+// modules of the process share (writeElse in its format.go), and that whoever compiles meanwhile reads. The commands do one thing at a time.
+
 func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 
 func writeFiles(t *testing.T, files map[string]string) string {

@@ -38,7 +38,6 @@ func build(t *testing.T) []byte {
 }
 
 func TestBuild(t *testing.T) {
-	t.Parallel()
 	content := build(t)
 	if again := build(t); !bytes.Equal(content, again) {
 		t.Error("the same files in another directory give other bytes")
@@ -70,7 +69,6 @@ func TestBuild(t *testing.T) {
 }
 
 func TestBuildRefuses(t *testing.T) {
-	t.Parallel()
 	with := func(name, content string) map[string]string {
 		files := map[string]string{name: content}
 		for n, c := range smallPolicy {
@@ -93,7 +91,6 @@ func TestBuildRefuses(t *testing.T) {
 		"no decision":                 {map[string]string{"p.rego": "package sidegate\n\na := 1\n"}, "data.sidegate.decision"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			t.Parallel()
 			if _, err := Build(t.Context(), []string{writeFiles(t, test.files)}, BuildOptions{}); err == nil || !strings.Contains(err.Error(), test.want) {
 				t.Errorf("error %v, want %q", err, test.want)
 			}
@@ -110,7 +107,6 @@ func TestBuildRefuses(t *testing.T) {
 
 // Without a manifest, a directory has the roots that it has for the gateway.
 func TestBuildWithoutManifest(t *testing.T) {
-	t.Parallel()
 	files := map[string]string{"d.rego": "package sidegate\n\ndecision := {\"allow\": false, \"grants\": [], \"reasons\": [\"no\"], \"obligations\": {}}\n"}
 	content, err := Build(t.Context(), []string{writeFiles(t, files)}, BuildOptions{})
 	if err != nil {
@@ -258,7 +254,6 @@ func tamper(t *testing.T, content []byte, name string) []byte {
 
 // What Build makes, the gateway's engine loads.
 func TestShippedPoliciesAsBundle(t *testing.T) {
-	t.Parallel()
 	content, err := Build(t.Context(), []string{"../../policies"}, BuildOptions{Revision: "shipped"})
 	if err != nil {
 		t.Fatal(err)

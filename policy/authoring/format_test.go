@@ -13,7 +13,6 @@ import (
 const uglyRego = "package sidegate\nx=1\n\n\n# kept\ny:=[1,\n2] # kept too\nallow if{x==1;not y}\n"
 
 func TestFormat(t *testing.T) {
-	t.Parallel()
 	dir := writeFiles(t, map[string]string{"b.rego": uglyRego, "a.rego": "package sidegate\n", "c.json": "{}"})
 	var names []string
 	err := Format([]string{dir}, func(f Formatted) error {

@@ -99,7 +99,6 @@ func TestLintFindsUnreadData(t *testing.T) {
 }
 
 func TestPlaces(t *testing.T) {
-	t.Parallel()
 	dir := shipped(t, map[string]string{
 		web:                                   "workdirs: [/srv]\ncommands:\n  python3.11: {flags: [-V]}\n  python3: {}\n",
 		"sidegate/roles/all/commands/a.json":  "{\"ls\":\n {\"flags\": []}}",

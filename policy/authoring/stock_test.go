@@ -121,7 +121,6 @@ func TestSameCoverageAsStockOPA(t *testing.T) {
 
 // Stock opa formats the shipped policies, and one that needs it, to the same bytes.
 func TestSameFormatAsStockOPA(t *testing.T) {
-	t.Parallel()
 	opa := stockOPA(t)
 	ugly := writeFiles(t, map[string]string{"u.rego": uglyRego})
 	files := 0
