@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -119,9 +118,7 @@ func (d *diagnosis) inspect(host executor.Report, err error) {
 
 func (d diagnosis) print(w io.Writer, asJSON bool) error {
 	if asJSON {
-		enc := json.NewEncoder(w)
-		enc.SetIndent("", "  ")
-		return enc.Encode(d)
+		return printJSON(w, d)
 	}
 	if err := d.printProfiles(w); err != nil {
 		return err

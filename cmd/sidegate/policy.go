@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -143,11 +144,17 @@ func printProblems(w io.Writer, problems []policy.Problem) error {
 	return nil
 }
 
+// printJSON prints a value for machines, of which people look at the output too: see harmless.
 func printJSON(w io.Writer, value any) error {
-	encoder := json.NewEncoder(w)
+	var text bytes.Buffer
+	encoder := json.NewEncoder(&text)
 	encoder.SetEscapeHTML(false)
 	encoder.SetIndent("", "  ")
-	return encoder.Encode(value)
+	if err := encoder.Encode(value); err != nil {
+		return err
+	}
+	_, err := w.Write(harmless(text.Bytes()))
+	return err
 }
 
 // count writes "1 test" and "2 tests".

@@ -56,7 +56,7 @@ stopped it.`, defaultAuditedLimit),
   sidegate policy replay --policies ./candidate --since 14d --client func
   sidegate policy replay --policies ./candidate --json
   sidegate policy replay --policies ./candidate --emit-tests ./candidate/sidegate/replayed_test.rego`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: r.run,
 	}
 	r.bind(cmd)

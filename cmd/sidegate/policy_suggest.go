@@ -54,7 +54,7 @@ of it could be; 1 when there is no answer; 130 or 143 when SIGINT or SIGTERM sto
 		Example: `  sidegate policy suggest --config /etc/sidegate/sidegate.yaml --role web --out ./suggested
   sidegate policy suggest --since 14d --client func --generalize
   sidegate policy suggest --denied --json`,
-		Args: cobra.NoArgs,
+		Args: noArgs,
 		RunE: s.run,
 	}
 	s.bind(cmd)

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/json"
 	"net/http"
 	"net/http/httptest"
@@ -101,5 +102,22 @@ func TestAnswersOnATerminal(t *testing.T) {
 			}
 			server.Close()
 		}
+	}
+}
+
+// TestPrintedJSON: what others wrote does nothing to a terminal where commands print it as JSON either, and is the same for programs.
+func TestPrintedJSON(t *testing.T) {
+	t.Parallel()
+	const text = "\x1b[2J \u009b2J \u202egpj \u200b\u2028 \U000e0041 päth 漢"
+	var b bytes.Buffer
+	if err := printJSON(&b, map[string]string{"command": text}); err != nil {
+		t.Fatal(err)
+	}
+	if i := strings.IndexFunc(strings.ReplaceAll(b.String(), "\n", ""), tricky); i >= 0 {
+		t.Errorf("printed is %q", b.String())
+	}
+	var read map[string]string
+	if err := json.Unmarshal(b.Bytes(), &read); err != nil || read["command"] != text {
+		t.Errorf("read back is %q, %v", read["command"], err)
 	}
 }
