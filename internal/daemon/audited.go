@@ -8,6 +8,7 @@ import (
 	"encoding/json"
 	"iter"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -219,19 +220,14 @@ func (r *auditReading) add(l audit.Leaf, request gateway.Request, stored, strang
 	alike := request.Alike(r.query.Apart)
 	sum := sha256.New()
 	sum.Write(alike[:])
-	for _, part := range slices.Concat([]string{recorded.Verdict, recorded.Revision, "grants"}, recorded.Grants, []string{"reasons"}, recorded.Reasons) {
-		part = strings.ReplaceAll(part, "\x00", "\x00\x00")
-		sum.Write([]byte(part + "\x00\x01"))
-	}
-	if stored {
-		sum.Write([]byte{1})
-	}
-	key := auditKey(sum.Sum(nil))
-	text, err := json.Marshal(request)
-	if err != nil {
+	answered, err1 := json.Marshal(recorded)
+	text, err2 := json.Marshal(request)
+	if err1 != nil || err2 != nil {
 		r.found.Damaged++
 		return
 	}
+	sum.Write(strconv.AppendBool(answered, stored))
+	key := auditKey(sum.Sum(nil))
 	group := &auditGroup{key: key, count: 1}
 	if e := r.byKey[key]; e != nil {
 		group = r.drop(e)

@@ -120,7 +120,7 @@ func newJournal(c Config) (*Journal, error) {
 	}
 	return &Journal{
 		Reader: &Reader{dir: dir}, log: c.Logger, lowWater: c.LowWater, free: c.Free, patience: c.patience,
-		ballastSize: c.Ballast, synchronous: c.synchronous, appended: c.Appended, opened: opened{},
+		ballastSize: c.Ballast, synchronous: c.synchronous, appended: c.Appended,
 	}, nil
 }
 
