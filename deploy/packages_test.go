@@ -19,7 +19,7 @@ func released(t *testing.T, packages bool) string {
 			t.Fatal(err)
 		}
 		if _, err := os.Stat(nfpm); err != nil {
-			t.Skip("packages are made by bin/nfpm: make bin/nfpm")
+			t.Skip("this checkout has no bin/nfpm, which makes packages: make bin/nfpm")
 		}
 		args = append(args, "-nfpm", nfpm)
 	}
@@ -51,7 +51,7 @@ func TestPackages(t *testing.T) {
 	h.do("tar xzf /dist/*.tar.gz -C / && bash /sidegate-1.0.0-linux-$(uname -m)/install.sh --dry-run", "Installing Sidegate 1.0.0")
 
 	if _, err := exec.LookPath("dpkg"); err != nil {
-		t.Skip("this machine has no dpkg")
+		t.Skip("this machine has no dpkg (Debian package dpkg)")
 	}
 	deb := "dpkg --force-confdef --force-confold -i /dist/sidegate_1.0.0-1_*.deb"
 	h.do(deb, "callers sign with the secret in /etc/sidegate/func.secret")

@@ -27,7 +27,7 @@ func halfSent(t *testing.T, address string) net.Conn {
 	return conn
 }
 
-// refusal is what a call without a signature is answered with.
+// refusalOf is what a call without a signature is answered with.
 func refusalOf(t *testing.T, address string) string {
 	t.Helper()
 	resp, err := http.Post("http://"+address+"/shell", "application/json", strings.NewReader(`{}`))
