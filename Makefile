@@ -31,7 +31,7 @@ test: build ## run all tests, and say which were skipped and why
 
 # The scripts start hundreds of processes, and each would wait a second at its end for late reports. The stock opa and
 # wat2wasm are on PATH, for the tests that compare with them.
-race: bin/opa bin/nfpm bin/wabt/node_modules ## run all tests under the race detector, and say which were skipped and why
+race: bin/opa bin/nfpm bin/wabt/node_modules bin/assemblyscript/node_modules ## run all tests under the race detector, and say which were skipped and why
 	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 PATH="$(CURDIR)/bin:$(CURDIR)/bin/wabt/node_modules/.bin:$$PATH" go run ./internal/skipped -race -timeout 20m ./...
 
 # The race detector makes compiled guests ten times as slow, and it allocates: what skips under it runs here, without.
