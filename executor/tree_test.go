@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"runtime"
+	"slices"
 	"strconv"
 	"testing"
 	"time"
@@ -12,7 +13,7 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Trees of processes that try to outlive their job. The scripts' sleeps are far longer than any test may take.
+// Trees of processes that try to outlive their job. The scripts' sleeps are far longer than any test may take. A script that sets a trap has a second for it.
 func TestWholeTreeEnds(t *testing.T) {
 	t.Parallel()
 	for _, tc := range []struct {
@@ -32,13 +33,13 @@ func TestWholeTreeEnds(t *testing.T) {
 		{"quiet daemon", `(setsid sleep 1000 >/dev/null 2>&1 </dev/null &); exit 6`, 0, StatusExited, 6, ""},
 		{"double fork", `(setsid sh -c '(setsid sh -c "sleep 1000 & sleep 1000" &) ; sleep 1000' &); exit 7`, 0, StatusExited, 7, ""},
 		{"timeout", `sleep 1000`, 100 * time.Millisecond, StatusTimedOut, 143, ""},
-		{"timeout handled", `trap 'echo bye; exit 9' TERM; while :; do sleep 0.01; done`, 100 * time.Millisecond, StatusTimedOut, 9, "bye\n"},
-		{"ignores SIGTERM", `trap '' TERM; while :; do sleep 1000; done`, 100 * time.Millisecond, StatusTimedOut, 137, ""},
+		{"timeout handled", `trap 'echo bye; exit 9' TERM; while :; do sleep 0.01; done`, time.Second, StatusTimedOut, 9, "bye\n"},
+		{"ignores SIGTERM", `trap '' TERM; while :; do sleep 1000; done`, time.Second, StatusTimedOut, 137, ""},
 		{"stopped", `kill -STOP $$`, 100 * time.Millisecond, StatusTimedOut, 143, ""},
 		{
 			"all of it", `trap '' TERM
 			sh -c 'trap "" TERM; sleep 1000' & setsid sh -c 'trap "" TERM; sleep 1000 & sleep 1000' & (setsid sleep 1000 &)
-			sleep 1000 & sleep 1000`, 100 * time.Millisecond, StatusTimedOut, 137, "",
+			sleep 1000 & sleep 1000`, time.Second, StatusTimedOut, 137, "",
 		},
 	} {
 		t.Run(tc.name, func(t *testing.T) {
@@ -47,7 +48,11 @@ func TestWholeTreeEnds(t *testing.T) {
 			if tc.timeout != 0 {
 				job.Timeout = tc.timeout
 			}
-			res := run(t, newRunner(t, nil), job)
+			res := run(t, newRunner(t, func(c *Config) {
+				if slices.Contains([]string{"bye\n", "out\nlate\n"}, tc.stdout) { // what it prints in its grace, it prints on a slow host too
+					c.KillGrace, c.PipeGrace = time.Minute, time.Minute
+				}
+			}), job)
 			if res.Status != tc.status || res.ExitCode != tc.code || string(res.Stdout) != tc.stdout {
 				t.Errorf("%s, code %d, %q; want %s, %d, %q", res.Status, res.ExitCode, res.Stdout, tc.status, tc.code, tc.stdout)
 			}
