@@ -57,16 +57,27 @@ func TestCrowdWithoutSecret(t *testing.T) {
 	h := secured(t, "executor: {concurrency: 1, queue: 0}\n")
 	d, url, stop := h.open(t)
 	defer stop()
-	transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
-	defer transport.CloseIdleConnections()
 	const beyond = 20
+	// Each connection is there before it carries calls: the door has one leave that has sent nothing yet, when it is full of them.
+	connections := make([]*http.Client, (d.most+beyond)/mostStreams+1)
+	for i := range connections {
+		transport := &http.Transport{TLSClientConfig: &tls.Config{InsecureSkipVerify: true}, ForceAttemptHTTP2: true}
+		defer transport.CloseIdleConnections()
+		connections[i] = &http.Client{Transport: transport}
+		resp, err := connections[i].Get(strings.Replace(url, "http:", "https:", 1) + "/healthz")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, resp.Body)
+		resp.Body.Close()
+	}
 	reasons := make(chan string, d.most+beyond)
-	for range d.most + beyond {
+	for i := range d.most + beyond {
 		body, rest := io.Pipe()
 		go func() { _, _ = rest.Write([]byte("{")) }()
 		defer rest.Close()
 		go func() {
-			resp, err := (&http.Client{Transport: transport}).Post(strings.Replace(url, "http:", "https:", 1)+"/shell", "application/json", body)
+			resp, err := connections[i%len(connections)].Post(strings.Replace(url, "http:", "https:", 1)+"/shell", "application/json", body)
 			if err != nil {
 				reasons <- err.Error()
 				return
