@@ -3,6 +3,7 @@ package main
 import (
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/spf13/cobra"
@@ -49,15 +50,32 @@ func hints(cmd, group *cobra.Command, name, dashes string) string {
 // heedMisuse has what cobra adds to the commands, and the root of them, refuse as the others do.
 func heedMisuse(root *cobra.Command) {
 	root.SetFlagErrorFunc(misusedFlag)
+	root.InitDefaultHelpCmd()
 	root.InitDefaultCompletionCmd()
 	for _, cmd := range root.Commands() {
-		if cmd.Name() != "completion" {
-			continue
-		}
-		cmd.Args = noArgs
-		cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
-		for _, shell := range cmd.Commands() {
-			shell.Args = noArgs
+		switch cmd.Name() {
+		case "help":
+			cmd.RunE = func(_ *cobra.Command, names []string) error { return help(root, names) }
+		case "completion":
+			cmd.Args = noArgs
+			cmd.RunE = func(cmd *cobra.Command, _ []string) error { return cmd.Help() }
+			for _, shell := range cmd.Commands() {
+				shell.Args = noArgs
+			}
 		}
 	}
+}
+
+// help prints the help of the command that the names lead to.
+func help(cmd *cobra.Command, names []string) error {
+	for _, name := range names {
+		all := cmd.Commands()
+		i := slices.IndexFunc(all, func(c *cobra.Command) bool { return c.Name() == name || c.HasAlias(name) })
+		if i < 0 {
+			return fmt.Errorf("unknown command %q for %q%s", name, cmd.CommandPath(), hints(cmd, cmd, name, ""))
+		}
+		cmd = all[i]
+	}
+	cmd.InitDefaultHelpFlag() // cobra itself does this before it prints
+	return cmd.Help()
 }
