@@ -277,8 +277,10 @@ class Sidegate(object):
         except socket.timeout:
             connection.close()
             raise SidegateTimeout('the gateway at {} did not answer within {:g} s; a command that was accepted goes on'.format(self._authority(), timeout))
-        except Exception:
+        except Exception as e:
             connection.close()
+            if isinstance(e, OSError) and e.filename is None:
+                e.filename = self.host if self.host.startswith('unix:') else self._authority()  # str() tells it
             raise
         answer = _Response(connection, response)
         if response.status < 400:

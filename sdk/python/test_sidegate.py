@@ -95,9 +95,9 @@ class TestAsFunc(unittest.TestCase):
     def test_nobody_there(self):
         with socket.socket() as s:
             s.bind(('127.0.0.1', 0))
-            with self.assertRaises(OSError):
+            with self.assertRaisesRegex(ConnectionRefusedError, "'127.0.0.1:{}'".format(s.getsockname()[1])):
                 func(port=s.getsockname()[1]).check()
-        with self.assertRaises(OSError):
+        with self.assertRaisesRegex(FileNotFoundError, "'unix:/nowhere/sidegate.sock'"):
             Sidegate({'host': 'unix:/nowhere/sidegate.sock'}).check()
 
     def test_configuration(self):
