@@ -16,6 +16,7 @@ import (
 	"github.com/sidegate/sidegate/internal/egress"
 	"github.com/sidegate/sidegate/internal/jobs"
 	"github.com/sidegate/sidegate/internal/shell"
+	"github.com/sidegate/sidegate/policy"
 )
 
 // parts builds what the gateway is made of, all but the callbacks.
@@ -131,4 +132,36 @@ func (d *Daemon) reportSandbox(r executor.Report, profile string) {
 				"profile", profile, "feature", feature, "reason", s.Reasons[feature], "available", s.Available)
 		}
 	}
+}
+
+// observationOf is observe mode, and nil where the policy is enforced.
+func observationOf(p config.Policy) (*gateway.Observation, error) {
+	if p.Mode != "observe" {
+		return nil, nil
+	}
+	obligations, err := policy.ParseObligations(p.ObserveObligations)
+	if err != nil {
+		return nil, fmt.Errorf("policy.observe_obligations: %w", err)
+	}
+	return &gateway.Observation{Until: p.ObserveUntil, Obligations: obligations}, nil
+}
+
+// boundsOf is what a configuration permits of jobs.
+func boundsOf(e config.Executor) gateway.Bounds {
+	return gateway.Bounds{
+		Path: e.Path, Shell: e.Shell, Timeout: e.Timeout, MaxTimeout: e.MaxTimeout, MaxOutput: e.MaxOutput, Profile: e.Profile, User: e.User,
+		Profiles: e.Allow.Profiles, Modes: e.Allow.Modes, RunAs: e.Allow.RunAs, Env: e.Allow.Env, BestEffort: e.Allow.BestEffort,
+	}
+}
+
+// hostOf is what policies are told about this host.
+func hostOf(h config.Host, profiles []executor.Support) policy.Host {
+	host := policy.Host{Name: h.Name, Labels: h.Labels, Sandbox: map[string]bool{}}
+	if host.Name == "" {
+		host.Name, _ = os.Hostname() // a default configuration was never loaded, so it has no name yet
+	}
+	for _, s := range profiles {
+		host.Sandbox[string(s.Profile)] = s.Available
+	}
+	return host
 }
