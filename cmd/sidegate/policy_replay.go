@@ -123,12 +123,9 @@ func (r *replaying) replay(ctx context.Context, c *config.Config, paths []string
 		return nil, err
 	}
 	defer candidate.Close(ctx)
-	for _, given := range r.roles {
-		client, role, ok := strings.Cut(given, "=")
-		if !ok || client == "" || role == "" {
-			return nil, fmt.Errorf("--with-role %s: want CLIENT=ROLE", given)
-		}
-		candidate.Give(client, role)
+	roles, err := rolesByClient(r.roles)
+	if err != nil {
+		return nil, err
 	}
 	asked.Apart = configured.Distinguishes() != "" || candidate.Distinguishes() != ""
 	found, err := r.read(ctx, c, asked, w)
@@ -136,11 +133,24 @@ func (r *replaying) replay(ctx context.Context, c *config.Config, paths []string
 		return nil, err
 	}
 	defer progress(w, "")
-	return daemon.Replay(ctx, configured, candidate, found, func(n int) {
+	return daemon.Replay(ctx, configured, daemon.WithRoles(candidate, roles), found, func(n int) {
 		if n%50 == 0 {
 			progress(w, "%d of %d requests …", n, len(found.Distinct))
 		}
 	})
+}
+
+// rolesByClient reads flags CLIENT=ROLE.
+func rolesByClient(flags []string) (map[string][]string, error) {
+	roles := map[string][]string{}
+	for _, given := range flags {
+		client, role, ok := strings.Cut(given, "=")
+		if !ok || client == "" || role == "" {
+			return nil, fmt.Errorf("--with-role %s: want CLIENT=ROLE", given)
+		}
+		roles[client] = append(roles[client], role)
+	}
+	return roles, nil
 }
 
 // emitTests writes what would change as tests.

@@ -118,9 +118,13 @@ func (s *suggesting) suggest(ctx context.Context, c *config.Config, asked daemon
 	defer progress(w, "")
 	progress(w, "proving …")
 	return daemon.Suggest(ctx, configured, found, daemon.Suggesting{
-		Role: s.role, Denied: s.denied, Generalize: s.generalize, Builtins: c.Policy.AllowBuiltins, Dir: dir,
-		Load: func(ctx context.Context, paths []string) (*daemon.Explainer, error) {
-			return s.explainer(ctx, c, paths)
+		Role: s.role, Denied: s.denied, Generalize: s.generalize, Builtins: c.Policy.AllowBuiltins, Dir: dir, Paths: configured.Paths(),
+		Load: func(ctx context.Context, paths []string) (daemon.Policies, func(), error) {
+			candidate, err := s.explainer(ctx, c, paths)
+			if err != nil {
+				return nil, nil, err
+			}
+			return candidate, func() { candidate.Close(ctx) }, nil
 		},
 	})
 }

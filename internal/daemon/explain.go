@@ -58,7 +58,6 @@ type Explainer struct {
 	paths   []string
 	kept    *keptBundles // nil without remote bundles
 	exposed error
-	more    map[string][]string // roles that clients have in addition, in Again
 }
 
 // NewExplainer loads the policies. What keeps them from being loaded is the error; see policy.Problems. Of the
@@ -177,6 +176,22 @@ func (e *Explainer) Explain(ctx context.Context, call Call) (Explanation, error)
 	o, err := e.explain.Rule(ctx, e.engine, q)
 	return Explanation{Input: q.Input, Decision: o.Decision, Refused: o.Refused, Job: o.Job, Observed: o.Observed, Imagined: q.Imagined}, err
 }
+
+// Again says what a gateway would do about a request that was made before, as if there were no observe mode, and what the policy is asked about it. The error
+// is policy.ErrNotLoaded.
+func (e *Explainer) Again(ctx context.Context, req gateway.Request) (policy.Input, gateway.Outcome, error) {
+	enforcing := e.explain
+	enforcing.Observe = nil
+	q := enforcing.Again(req)
+	o, err := enforcing.Rule(ctx, e.engine, q)
+	return q.Input, o, err
+}
+
+// Distinguishes says why the policy may answer requests otherwise that differ in ID and time alone; "" when it cannot.
+func (e *Explainer) Distinguishes() string { return e.engine.Status().Cache.Why }
+
+// Revision is that of the policy.
+func (e *Explainer) Revision() string { return e.engine.Status().Revision }
 
 // Decide asks the policy about an input as it is; see policy.Engine.
 func (e *Explainer) Decide(ctx context.Context, in policy.Input) (policy.Decision, error) {

@@ -69,7 +69,7 @@ type ReplayReport struct {
 // Replay asks the configured policy and then the candidate about requests that were made before. Who is denied by the configured policy with the recorded
 // reasons, or allowed with the recorded grants, is reproducible; all others say nothing of the candidate, and are counted by the reason. done is told after
 // each; nil tells nobody. The error is that of ctx, or policy.ErrNotLoaded.
-func Replay(ctx context.Context, configured, candidate *Explainer, asked AuditedRequests, done func(n int)) (*ReplayReport, error) {
+func Replay(ctx context.Context, configured, candidate Policies, asked AuditedRequests, done func(n int)) (*ReplayReport, error) {
 	r := &ReplayReport{Configured: configured.Revision(), Candidate: candidate.Revision(), Coverage: Coverage{
 		Leaves: asked.Leaves, Damaged: asked.Damaged, Events: asked.Events, LeftOut: asked.LeftOut, Distinct: int64(len(asked.Distinct)), Lacks: []Lack{},
 	}, Allowed: []Change{}, Denied: []Change{}, Weaker: []Change{}, Reworded: []Change{}}
@@ -95,7 +95,7 @@ func Replay(ctx context.Context, configured, candidate *Explainer, asked Audited
 	return r, nil
 }
 
-func (r *ReplayReport) replay(ctx context.Context, configured, candidate *Explainer, a AuditedRequest) error {
+func (r *ReplayReport) replay(ctx context.Context, configured, candidate Policies, a AuditedRequest) error {
 	lack, what, before, err := reproduce(ctx, configured, a)
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (r *ReplayReport) replay(ctx context.Context, configured, candidate *Explai
 		r.lack(lack, what, a)
 		return nil
 	}
-	after, err := candidate.Again(ctx, a.Request)
+	after, err := answerOf(ctx, candidate, a.Request)
 	if err != nil {
 		return err
 	}
@@ -141,14 +141,14 @@ func (r *ReplayReport) replay(ctx context.Context, configured, candidate *Explai
 }
 
 // reproduce asks the configured policy for the recorded answer, and says why it is not to be had.
-func reproduce(ctx context.Context, configured *Explainer, a AuditedRequest) (lack string, what []string, before Answer, err error) {
+func reproduce(ctx context.Context, configured Policies, a AuditedRequest) (lack string, what []string, before Answer, err error) {
 	switch {
 	case a.Stranger:
 		return lackClient, []string{a.Request.Principal.Client}, before, nil
 	case len(a.Unknown) > 0:
 		return lackValues, a.Unknown, before, nil
 	}
-	if before, err = configured.Again(ctx, a.Request); err != nil {
+	if before, err = answerOf(ctx, configured, a.Request); err != nil {
 		return "", nil, before, err
 	}
 	switch {

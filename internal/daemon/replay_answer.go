@@ -20,36 +20,40 @@ type Answer struct {
 	Input    policy.Input    `json:"-"`
 }
 
-// Again answers a request that was made before, as if there were no observe mode. The error is policy.ErrNotLoaded.
-func (e *Explainer) Again(ctx context.Context, req gateway.Request) (Answer, error) {
-	explain := e.explain
-	explain.Observe = nil
-	req.Principal.Roles = slices.Concat(req.Principal.Roles, e.more[req.Principal.Client])
-	q := explain.Again(req)
-	o, err := explain.Rule(ctx, e.engine, q)
+// Policies are some that are asked about requests that were made before. An Explainer asks those that it loaded.
+type Policies interface {
+	// Again says what a gateway with these policies would do about a request, as if there were no observe mode, and what they are asked about it. It runs
+	// nothing. The error is policy.ErrNotLoaded.
+	Again(ctx context.Context, req gateway.Request) (policy.Input, gateway.Outcome, error)
+	// Revision is that of the policies.
+	Revision() string
+}
+
+// WithRoles are policies under which clients, by name, have further roles.
+func WithRoles(p Policies, roles map[string][]string) Policies { return widened{p, roles} }
+
+type widened struct {
+	Policies
+	roles map[string][]string
+}
+
+func (w widened) Again(ctx context.Context, req gateway.Request) (policy.Input, gateway.Outcome, error) {
+	req.Principal.Roles = slices.Concat(req.Principal.Roles, w.roles[req.Principal.Client])
+	return w.Policies.Again(ctx, req)
+}
+
+// answerOf is what policies say about a request.
+func answerOf(ctx context.Context, p Policies, req gateway.Request) (Answer, error) {
+	input, o, err := p.Again(ctx, req)
 	if err != nil {
 		return Answer{}, err
 	}
-	a := Answer{Allow: o.Job != nil, Grants: append([]string{}, o.Decision.Grants...), Reasons: append([]string{}, o.Told...), Decision: o.Decision, Input: q.Input}
+	a := Answer{Allow: o.Job != nil, Grants: append([]string{}, o.Decision.Grants...), Reasons: append([]string{}, o.Told...), Decision: o.Decision, Input: input}
 	if o.Job != nil {
 		a.Obligations = inForce(req, o)
 	}
 	return a, nil
 }
-
-// Give lets a client have further roles in Again. It must not be called while others use the Explainer.
-func (e *Explainer) Give(client string, roles ...string) {
-	if e.more == nil {
-		e.more = map[string][]string{}
-	}
-	e.more[client] = append(e.more[client], roles...)
-}
-
-// Distinguishes says why the policy may answer requests otherwise that differ in ID and time alone; "" when it cannot.
-func (e *Explainer) Distinguishes() string { return e.engine.Status().Cache.Why }
-
-// Revision is that of the policy.
-func (e *Explainer) Revision() string { return e.engine.Status().Revision }
 
 // inForce are the obligations that hold for a job.
 func inForce(req gateway.Request, o gateway.Outcome) policy.Obligations {

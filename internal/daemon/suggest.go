@@ -18,9 +18,10 @@ type Suggesting struct {
 	Generalize bool   // see authoring.Grow
 	Builtins   []string
 	// Dir is an empty directory. The suggestion is in it afterwards, to be laid over the policies.
-	Dir string
-	// Load loads policies at paths.
-	Load func(ctx context.Context, paths []string) (*Explainer, error)
+	Dir   string
+	Paths []string // that hold the configured policies
+	// Load loads policies at paths. unload is called when they were asked for the last time.
+	Load func(ctx context.Context, paths []string) (p Policies, unload func(), err error)
 }
 
 // Suggestion is what was written and proven.
@@ -55,7 +56,7 @@ var roleName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
 type suggestion struct {
 	Suggestion
 	Suggesting
-	configured *Explainer
+	configured Policies
 	wanted     []*want
 	others     []AuditedRequest // that were denied
 }
@@ -63,7 +64,7 @@ type suggestion struct {
 // Suggest makes roles that allow what is denied now and was asked for, writes them and their tests below o.Dir, and proves them: everything counted as
 // covered is allowed by the configured policies with the roles laid over them, no request that was denied is, unless it is the same as one that is covered,
 // the policies pass `policy check`, and the tests pass. What cannot be proven is left out and told. With nothing left, there are no files.
-func Suggest(ctx context.Context, configured *Explainer, asked AuditedRequests, o Suggesting) (*Suggestion, error) {
+func Suggest(ctx context.Context, configured Policies, asked AuditedRequests, o Suggesting) (*Suggestion, error) {
 	s := &suggestion{Suggesting: o, configured: configured, Suggestion: Suggestion{Files: []string{}, Roles: map[string][]string{}, Refused: []Uncovered{}}}
 	if !roleName.MatchString(o.Role) {
 		return nil, fmt.Errorf("%q is no name of a role: it begins with a small letter, and has letters, digits, - and _", o.Role)
@@ -122,7 +123,7 @@ func (s *suggestion) sort(ctx context.Context, asked AuditedRequests) error {
 			return err
 		}
 		var err error
-		if w.before, err = s.configured.Again(ctx, a.Request); err != nil {
+		if w.before, err = answerOf(ctx, s.configured, a.Request); err != nil {
 			return err
 		}
 		if _, err := w.before.Input.MarshalJSON(); err != nil {
@@ -146,7 +147,7 @@ func (s *suggestion) sort(ctx context.Context, asked AuditedRequests) error {
 
 // weigh asks the library what of each request is allowed already, and refuses what no role should be given.
 func (s *suggestion) weigh(ctx context.Context) error {
-	names, err := authoring.RolesOf(ctx, s.configured.Paths(), s.Builtins)
+	names, err := authoring.RolesOf(ctx, s.Paths, s.Builtins)
 	if err != nil {
 		return err
 	}
@@ -159,7 +160,7 @@ func (s *suggestion) weigh(ctx context.Context) error {
 	for i, w := range s.wanted {
 		inputs[i] = w.before.Input
 	}
-	standings, err := authoring.Standings(ctx, s.configured.Paths(), inputs, s.Builtins)
+	standings, err := authoring.Standings(ctx, s.Paths, inputs, s.Builtins)
 	if err != nil {
 		return err
 	}
@@ -226,16 +227,13 @@ func (s *suggestion) round(ctx context.Context) (again bool, err error) {
 	if err := s.write(roles); err != nil {
 		return false, err
 	}
-	paths := append(slices.Clone(s.configured.Paths()), s.Dir)
-	candidate, err := s.Load(ctx, paths)
+	paths := append(slices.Clone(s.Paths), s.Dir)
+	candidate, unload, err := s.Load(ctx, paths)
 	if err != nil {
 		return false, fmt.Errorf("the policies with the suggestion: %w", err)
 	}
-	defer candidate.Close(ctx)
-	for client, names := range s.Roles {
-		candidate.Give(client, names...)
-	}
-	if again, err = s.prove(ctx, candidate); again || err != nil {
+	defer unload()
+	if again, err = s.prove(ctx, WithRoles(candidate, s.Roles)); again || err != nil {
 		return again, err
 	}
 	return false, s.test(ctx, paths, roles)

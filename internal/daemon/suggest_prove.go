@@ -15,11 +15,11 @@ import (
 )
 
 // prove asks the candidate about everything that is known. It takes out what is not allowed after all, and what would let through something else.
-func (s *suggestion) prove(ctx context.Context, candidate *Explainer) (again bool, err error) {
+func (s *suggestion) prove(ctx context.Context, candidate Policies) (again bool, err error) {
 	covered := map[[sha256.Size]byte]bool{}
 	s.Covered = 0
 	for _, w := range s.live() {
-		if w.after, err = candidate.Again(ctx, w.Request); err != nil {
+		if w.after, err = answerOf(ctx, candidate, w.Request); err != nil {
 			return false, err
 		}
 		if !w.after.Allow {
@@ -44,11 +44,11 @@ func (s *suggestion) prove(ctx context.Context, candidate *Explainer) (again boo
 		if len(a.Unknown) > 0 { // without what is not known, nothing is asked that could be refused
 			a.Request.Env, a.Request.Callback = nil, nil
 		}
-		before, err := s.configured.Again(ctx, a.Request)
+		before, err := answerOf(ctx, s.configured, a.Request)
 		if err != nil {
 			return false, err
 		}
-		after, err := candidate.Again(ctx, a.Request)
+		after, err := answerOf(ctx, candidate, a.Request)
 		if err != nil {
 			return false, err
 		}

@@ -19,14 +19,18 @@ const shippedPolicies = "../../policies"
 
 func explainerOf(t testing.TB, paths ...string) *Explainer {
 	t.Helper()
-	c := config.Default()
-	c.Callbacks.Allow = []string{"http://h:1/*"}
-	e, err := NewExplainer(t.Context(), &c, PolicySources{Paths: paths, NoteCalls: true})
+	e, err := loadPolicies(t.Context(), paths)
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { e.Close(context.Background()) })
 	return e
+}
+
+func loadPolicies(ctx context.Context, paths []string) (*Explainer, error) {
+	c := config.Default()
+	c.Callbacks.Allow = []string{"http://h:1/*"}
+	return NewExplainer(ctx, &c, PolicySources{Paths: paths, NoteCalls: true})
 }
 
 // called makes a request of a client with the role readonly that ran in observe mode, or was denied.
@@ -42,14 +46,19 @@ func suggested(t testing.TB, o Suggesting, asked ...AuditedRequest) (*Suggestion
 	if o.Role == "" {
 		o.Role = "web"
 	}
-	o.Load = func(ctx context.Context, paths []string) (*Explainer, error) {
-		c := config.Default()
-		c.Callbacks.Allow = []string{"http://h:1/*"}
-		return NewExplainer(ctx, &c, PolicySources{Paths: paths, NoteCalls: true})
+	o.Paths = []string{shippedPolicies}
+	loaded := 0
+	o.Load = func(ctx context.Context, paths []string) (Policies, func(), error) {
+		e, err := loadPolicies(ctx, paths)
+		if err != nil {
+			return nil, nil, err
+		}
+		loaded++
+		return e, func() { loaded--; e.Close(ctx) }, nil
 	}
 	s, err := Suggest(t.Context(), explainerOf(t, shippedPolicies), AuditedRequests{Distinct: asked}, o)
-	if err != nil {
-		t.Fatal(err)
+	if err != nil || loaded != 0 {
+		t.Fatalf("%v; %d policies are still loaded", err, loaded)
 	}
 	return s, o.Dir
 }
@@ -79,10 +88,7 @@ func TestSuggest(t *testing.T) {
 	if s.Wanted != 2 || s.Covered != 2 || s.Already != 1 || s.Denials != 5 || s.Grants != 2 || s.Tests != 4 || len(s.Refused) > 0 || fmt.Sprint(s.Roles) != "map[a:[web-a] b:[web-b]]" {
 		t.Fatalf("%+v", s)
 	}
-	e := explainerOf(t, shippedPolicies, dir)
-	for client, roles := range s.Roles {
-		e.Give(client, roles...)
-	}
+	with := WithRoles(explainerOf(t, shippedPolicies, dir), s.Roles)
 	for name, c := range map[string]struct {
 		asked AuditedRequest
 		allow bool
@@ -94,13 +100,13 @@ func TestSuggest(t *testing.T) {
 		"another place":  {called("a", "", []string{"frob", "/srv/x"}, func(a *AuditedRequest) { a.Request.Workdir = "/" }), false},
 		"another caller": {called("c", "", []string{"nob"}, nil), false},
 	} {
-		if answer, err := e.Again(t.Context(), c.asked.Request); err != nil || answer.Allow != c.allow {
-			t.Errorf("%s: %+v, %v", name, answer, err)
+		if got, err := answerOf(t.Context(), with, c.asked.Request); err != nil || got.Allow != c.allow {
+			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	answer, _ := e.Again(t.Context(), full.Request)
-	if files := answer.Obligations.Filesystem; files == nil || !slices.Contains(files.Read, "/srv/x") || len(files.Write) > 0 {
-		t.Errorf("%+v", answer.Obligations)
+	got, _ := answerOf(t.Context(), with, full.Request)
+	if files := got.Obligations.Filesystem; files == nil || !slices.Contains(files.Read, "/srv/x") || len(files.Write) > 0 {
+		t.Errorf("%+v", got.Obligations)
 	}
 }
 
@@ -237,13 +243,12 @@ func TestSuggestHostileText(t *testing.T) {
 	if s.Covered < 40 || s.Covered+refused != s.Wanted {
 		t.Errorf("%d of %d covered: %.3000s", s.Covered, s.Wanted, whys(s))
 	}
-	e := explainerOf(t, shippedPolicies, dir)
-	e.Give("a", s.Roles["a"]...)
+	with := WithRoles(explainerOf(t, shippedPolicies, dir), s.Roles)
 	covered := int64(0)
 	for _, a := range asked {
-		if answer, err := e.Again(t.Context(), a.Request); err != nil {
+		if got, err := answerOf(t.Context(), with, a.Request); err != nil {
 			t.Error(err)
-		} else if answer.Allow {
+		} else if got.Allow {
 			covered++
 		}
 	}
@@ -259,7 +264,7 @@ func TestSuggestFails(t *testing.T) {
 	for _, c := range []struct {
 		role, paths, want string
 	}{{"Bad", shippedPolicies, "is no name of a role"}, {"readonly", shippedPolicies, "there is a role readonly already"}, {"web", other, noLibrary}} {
-		_, err := Suggest(t.Context(), explainerOf(t, c.paths), AuditedRequests{Distinct: []AuditedRequest{called("a", Observed, []string{"nob"}, nil)}}, Suggesting{Role: c.role, Dir: t.TempDir()})
+		_, err := Suggest(t.Context(), explainerOf(t, c.paths), AuditedRequests{Distinct: []AuditedRequest{called("a", Observed, []string{"nob"}, nil)}}, Suggesting{Role: c.role, Paths: []string{c.paths}, Dir: t.TempDir()})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.want, err)
 		}
