@@ -60,6 +60,9 @@ var (
 
 const (
 	leafWhy    = "a leaf imports no other part: what it needs of one, internal/daemon or gateway passes in"
+	commandWhy = "commands reach the gateway through internal/daemon, look back through internal/history, or use a leaf offline"
+	daemonWhy  = "it wires what runs below the command line"
+	historyWhy = "it asks what a gateway would answer, and whoever calls it says how to ask"
 	outsideWhy = "it looks at Sidegate from outside, as a caller does"
 	dataWhy    = "it is data"
 	guestWhy   = "guests run outside the gateway"
@@ -67,8 +70,9 @@ const (
 
 var rooms = slices.Concat(
 	[]room{
-		{"cmd", slices.Concat([]string{"internal/daemon"}, leaves, embedded), []string{"internal/trial"}, "commands reach the gateway through internal/daemon, or use a leaf offline"},
-		{"internal/daemon", slices.Concat([]string{"gateway"}, leaves, embedded), []string{"internal/trial"}, "it wires everything below the command line"},
+		{"cmd", slices.Concat([]string{"internal/daemon", "internal/history"}, leaves, embedded), []string{"internal/trial"}, commandWhy},
+		{"internal/daemon", slices.Concat([]string{"gateway"}, leaves, embedded), []string{"internal/trial"}, daemonWhy},
+		{"internal/history", []string{"gateway", "internal/audit", "internal/auth", "internal/config", "policy"}, []string{"internal/daemon", "internal/callback", "executor"}, historyWhy},
 		{"gateway", leaves, embedded, "it stands between the daemon and the leaves"},
 		{"internal/trial", []string{"internal/auth"}, nil, outsideWhy},
 		{"internal/seed", nil, nil, "it is for tests"},
@@ -299,12 +303,20 @@ func TestWallsAreSeen(t *testing.T) {
 		{"gateway/a.go", module + "/policies", "gateway may not import policies: it stands between the daemon and the leaves"},
 		{"gateway/a.go", module + "/internal/daemon", "gateway may not import internal/daemon: it stands between the daemon and the leaves"},
 		{"internal/daemon/a.go", module + "/gateway", ""},
+		{"internal/daemon/a.go", module + "/internal/history", "internal/daemon may not import internal/history: " + daemonWhy},
+		{"internal/history/a.go", module + "/gateway", ""},
+		{"internal/history/a.go", module + "/policy/authoring", ""},
+		{"internal/history/a.go", module + "/internal/daemon", "internal/history may not import internal/daemon: " + historyWhy},
+		{"internal/history/a_test.go", module + "/internal/daemon", ""},
+		{"internal/history/a.go", module + "/internal/journal", "internal/history may not import internal/journal: " + historyWhy},
+		{"gateway/a.go", module + "/internal/history", "gateway may not import internal/history: it stands between the daemon and the leaves"},
+		{"cmd/sidegate/a.go", module + "/internal/history", ""},
 		{"internal/daemon/a.go", module + "/cmd/sidegate", "nobody imports cmd: it is the top"},
 		{"cmd/sidegate/a.go", module + "/internal/daemon", ""},
 		{"cmd/sidegate/a.go", module + "/policy/authoring", ""},
-		{"cmd/sidegate/a.go", module + "/gateway", "cmd may not import gateway: commands reach the gateway through internal/daemon, or use a leaf offline"},
+		{"cmd/sidegate/a.go", module + "/gateway", "cmd may not import gateway: " + commandWhy},
 		{"cmd/sidegate/a_test.go", module + "/internal/trial", ""},
-		{"cmd/sidegate/a.go", module + "/internal/trial", "cmd may not import internal/trial: commands reach the gateway through internal/daemon, or use a leaf offline"},
+		{"cmd/sidegate/a.go", module + "/internal/trial", "cmd may not import internal/trial: " + commandWhy},
 		{"demo/main.go", module + "/gateway", "demo may not import gateway: " + outsideWhy},
 		{"plugins/redact/a.go", module + "/wasm", "plugins may not import wasm: " + guestWhy},
 		{"plugins/redact/a.go", module + "/sdk/go/sidegate", ""},

@@ -16,6 +16,7 @@ import (
 	"github.com/sidegate/sidegate/internal/audit"
 	"github.com/sidegate/sidegate/internal/config"
 	"github.com/sidegate/sidegate/internal/daemon"
+	"github.com/sidegate/sidegate/internal/history"
 	"github.com/sidegate/sidegate/internal/journal"
 )
 
@@ -43,8 +44,8 @@ func (q *auditedRequests) bind(cmd *cobra.Command) {
 }
 
 // query is what is asked for, but for what depends on the policies.
-func (q *auditedRequests) query(now time.Time) (asked daemon.AuditQuery, err error) {
-	asked = daemon.AuditQuery{Client: q.client, Limit: q.limit}
+func (q *auditedRequests) query(now time.Time) (asked history.Query, err error) {
+	asked = history.Query{Client: q.client, Limit: q.limit}
 	if q.limit < 1 {
 		return asked, errors.New("--limit must be at least 1")
 	}
@@ -96,15 +97,15 @@ func (q *auditedRequests) load() (*config.Config, error) {
 }
 
 // read reads the requests, which must not be none. Progress is shown on w.
-func (q *auditedRequests) read(ctx context.Context, c *config.Config, asked daemon.AuditQuery, w io.Writer) (daemon.AuditedRequests, error) {
-	none := daemon.AuditedRequests{}
+func (q *auditedRequests) read(ctx context.Context, c *config.Config, asked history.Query, w io.Writer) (history.Requests, error) {
+	none := history.Requests{}
 	source, done, err := q.source(ctx, c)
 	if err != nil {
 		return none, err
 	}
 	defer done()
 	asked.Progress = func(leaves int64) { progress(w, "%s leaves of the audit …", humanize.Comma(leaves)) }
-	found, err := daemon.ReadAudited(ctx, c, source, asked)
+	found, err := history.Read(ctx, c.Clients, source, asked)
 	progress(w, "")
 	if err == nil && len(found.Distinct) == 0 {
 		err = fmt.Errorf("no policy decision that is asked for is among the %s leaves of the audit: see sidegate audit tail, or widen --since, --until and --client", humanize.Comma(found.Leaves))
@@ -113,13 +114,13 @@ func (q *auditedRequests) read(ctx context.Context, c *config.Config, asked daem
 }
 
 // source opens the journal, beside a gateway or without one, or an export. Call done.
-func (q *auditedRequests) source(ctx context.Context, c *config.Config) (source daemon.AuditSource, done func(), err error) {
+func (q *auditedRequests) source(ctx context.Context, c *config.Config) (source history.Source, done func(), err error) {
 	if q.export != "" {
 		f, err := os.Open(q.export)
 		if err != nil {
 			return source, nil, err
 		}
-		return daemon.AuditSource{Leaves: audit.ReadExport(f).Leaves}, func() { f.Close() }, nil
+		return history.Source{Leaves: audit.ReadExport(f).Leaves}, func() { f.Close() }, nil
 	}
 	place := auditPlace{stateDir: c.StateDir}
 	r, _, _, err := place.open(ctx)
@@ -132,7 +133,7 @@ func (q *auditedRequests) source(ctx context.Context, c *config.Config) (source 
 		return source, nil, err
 	}
 	leaves := turned(log.Leaves(), func(l journal.Leaf) audit.Row { return audit.Row{Seq: l.Seq, Leaf: l.Data} })
-	return daemon.AuditSource{Leaves: leaves, Requests: r.Requests}, func() { r.Close() }, nil
+	return history.Source{Leaves: leaves, Requests: r.Requests}, func() { r.Close() }, nil
 }
 
 // explainer loads policies: those of the configuration, or those at paths.

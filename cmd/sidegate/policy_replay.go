@@ -13,7 +13,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sidegate/sidegate/internal/config"
-	"github.com/sidegate/sidegate/internal/daemon"
+	"github.com/sidegate/sidegate/internal/history"
 	"github.com/sidegate/sidegate/policy/authoring"
 )
 
@@ -110,7 +110,7 @@ func (r *replaying) run(cmd *cobra.Command, _ []string) error {
 }
 
 // replay loads both policies and asks them.
-func (r *replaying) replay(ctx context.Context, c *config.Config, paths []string, asked daemon.AuditQuery, w io.Writer) (*daemon.ReplayReport, error) {
+func (r *replaying) replay(ctx context.Context, c *config.Config, paths []string, asked history.Query, w io.Writer) (*history.Report, error) {
 	configured, err := r.explainer(ctx, c, nil)
 	if err != nil {
 		return nil, fmt.Errorf("the configured policy: %w", err)
@@ -133,7 +133,7 @@ func (r *replaying) replay(ctx context.Context, c *config.Config, paths []string
 		return nil, err
 	}
 	defer progress(w, "")
-	return daemon.Replay(ctx, configured, daemon.WithRoles(candidate, roles), found, func(n int) {
+	return history.Replay(ctx, configured, history.WithRoles(candidate, roles), found, func(n int) {
 		if n%50 == 0 {
 			progress(w, "%d of %d requests …", n, len(found.Distinct))
 		}
@@ -154,7 +154,7 @@ func rolesByClient(flags []string) (map[string][]string, error) {
 }
 
 // emitTests writes what would change as tests.
-func (r *replaying) emitTests(cmd *cobra.Command, paths, builtins []string, report *daemon.ReplayReport) error {
+func (r *replaying) emitTests(cmd *cobra.Command, paths, builtins []string, report *history.Report) error {
 	var cases []authoring.Case
 	for _, part := range replayParts(report) {
 		for i := range part.changes {

@@ -7,32 +7,32 @@ import (
 
 	"github.com/dustin/go-humanize"
 
-	"github.com/sidegate/sidegate/internal/daemon"
+	"github.com/sidegate/sidegate/internal/history"
 	"github.com/sidegate/sidegate/internal/shell"
 )
 
 // replayPart is one kind of change.
 type replayPart struct {
 	name, title, colour string
-	changes             []daemon.Change
-	keys                []string                      // of the decision, for tests
-	told                func(c *daemon.Change) string // what is said of a change
+	changes             []history.Change
+	keys                []string                       // of the decision, for tests
+	told                func(c *history.Change) string // what is said of a change
 }
 
-func replayParts(r *daemon.ReplayReport) []replayPart {
+func replayParts(r *history.Report) []replayPart {
 	return []replayPart{
-		{"denied to allowed", "deny → allow", red, r.Allowed, []string{"allow", "grants"}, func(c *daemon.Change) string {
+		{"denied to allowed", "deny → allow", red, r.Allowed, []string{"allow", "grants"}, func(c *history.Change) string {
 			return "by " + strings.Join(c.After.Grants, ", ") + "; was: " + strings.Join(reasonsOf(c.Before), "; ")
 		}},
-		{"allowed to denied", "allow → deny", yellow, r.Denied, []string{"allow", "reasons"}, func(c *daemon.Change) string { return strings.Join(reasonsOf(c.After), "; ") }},
-		{"weaker", "weaker obligations", yellow, r.Weaker, []string{"allow", "obligations"}, func(c *daemon.Change) string {
+		{"allowed to denied", "allow → deny", yellow, r.Denied, []string{"allow", "reasons"}, func(c *history.Change) string { return strings.Join(reasonsOf(c.After), "; ") }},
+		{"weaker", "weaker obligations", yellow, r.Weaker, []string{"allow", "obligations"}, func(c *history.Change) string {
 			texts := make([]string, len(c.Weaker))
 			for i, w := range c.Weaker {
 				texts[i] = w.String()
 			}
 			return strings.Join(texts, "; ")
 		}},
-		{"changed", "changed reasons or grants", "", r.Reworded, []string{"allow", "grants", "reasons"}, func(c *daemon.Change) string {
+		{"changed", "changed reasons or grants", "", r.Reworded, []string{"allow", "grants", "reasons"}, func(c *history.Change) string {
 			if c.After.Allow {
 				return fmt.Sprintf("by %s instead of %s", strings.Join(c.After.Grants, ", "), strings.Join(c.Before.Grants, ", "))
 			}
@@ -42,7 +42,7 @@ func replayParts(r *daemon.ReplayReport) []replayPart {
 }
 
 // reasonsOf are the reasons of a denial: the policy's, or those of the gateway's configuration.
-func reasonsOf(a daemon.Answer) []string {
+func reasonsOf(a history.Answer) []string {
 	if len(a.Reasons) > 0 {
 		return a.Reasons
 	}
@@ -52,7 +52,7 @@ func reasonsOf(a daemon.Answer) []string {
 // maxCellText bounds what a cell holds where it is not a terminal, which has its own bound.
 const maxCellText = 1000
 
-func printReplay(w io.Writer, r *daemon.ReplayReport) error {
+func printReplay(w io.Writer, r *history.Report) error {
 	if err := printReplayCoverage(w, r.Coverage); err != nil {
 		return err
 	}
@@ -81,7 +81,7 @@ func printReplay(w io.Writer, r *daemon.ReplayReport) error {
 	return err
 }
 
-func printReplayCoverage(w io.Writer, c daemon.Coverage) error {
+func printReplayCoverage(w io.Writer, c history.Coverage) error {
 	percent := 0.0
 	if c.Events > 0 {
 		percent = 100 * float64(c.Reproducible) / float64(c.Events)
@@ -110,14 +110,14 @@ func printReplayCoverage(w io.Writer, c daemon.Coverage) error {
 	return t.print(w)
 }
 
-func eventsOf(changes []daemon.Change) (n int64) {
+func eventsOf(changes []history.Change) (n int64) {
 	for _, c := range changes {
 		n += c.Events
 	}
 	return n
 }
 
-func observedOf(changes []daemon.Change) (n int64) {
+func observedOf(changes []history.Change) (n int64) {
 	for _, c := range changes {
 		n += c.Observed
 	}
@@ -125,7 +125,7 @@ func observedOf(changes []daemon.Change) (n int64) {
 }
 
 // lineOf is a request in one line.
-func lineOf(e daemon.Example) string {
+func lineOf(e history.Example) string {
 	line := e.Command
 	if len(e.Argv) > 0 {
 		var err error

@@ -6,7 +6,7 @@ import (
 	"time"
 
 	"github.com/sidegate/sidegate/internal/config"
-	"github.com/sidegate/sidegate/internal/daemon"
+	"github.com/sidegate/sidegate/internal/history"
 	"github.com/sidegate/sidegate/policy/authoring"
 )
 
@@ -36,16 +36,16 @@ func TestMoment(t *testing.T) {
 func TestPrintReplayOfHostileText(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"\x1b[2J\x1b[31m", "a\nb\r\tc", "\u202eabc\u2066", "\xff\xfe", strings.Repeat("x", 100_000), "\x00\x7f\u0085"} {
-		answer := daemon.Answer{Grants: []string{text}, Reasons: []string{text}}
-		c := daemon.Change{
+		answer := history.Answer{Grants: []string{text}, Reasons: []string{text}}
+		c := history.Change{
 			Client: text, Command: text, Events: 1, Distinct: 1, Before: answer, After: answer, Weaker: []authoring.Weakening{{What: "w", Before: text, After: text}},
-			Example: daemon.Example{Command: text, Workdir: text, Env: []string{text}},
+			Example: history.Example{Command: text, Workdir: text, Env: []string{text}},
 		}
 		argv := c
 		argv.Example.Argv = []string{"x", text}
-		r := &daemon.ReplayReport{
-			Allowed: []daemon.Change{c, argv}, Denied: []daemon.Change{c}, Weaker: []daemon.Change{c}, Reworded: []daemon.Change{c},
-			Coverage: daemon.Coverage{Lacks: []daemon.Lack{{Text: "t", What: []string{text}}}},
+		r := &history.Report{
+			Allowed: []history.Change{c, argv}, Denied: []history.Change{c}, Weaker: []history.Change{c}, Reworded: []history.Change{c},
+			Coverage: history.Coverage{Lacks: []history.Lack{{Text: "t", What: []string{text}}}},
 		}
 		var out strings.Builder
 		if err := printReplay(&out, r); err != nil {
@@ -61,9 +61,9 @@ func TestPrintSuggestionOfHostileText(t *testing.T) {
 	t.Parallel()
 	for _, text := range []string{"\x1b[2J", "a\nb\r\tc", "\u202eabc", "\xff", strings.Repeat("x", 100_000), "\x00\x7f\u0085"} {
 		s := suggesting{auditedRequests: auditedRequests{config: "c.yaml"}, out: "out"}
-		found := &daemon.Suggestion{
+		found := &history.Suggestion{
 			Files: []string{"sidegate/roles/web/data.yaml"}, Roles: map[string][]string{"func": {"web", "web-2"}}, Wanted: 1,
-			Refused: []daemon.Uncovered{{Client: text, Command: text, Why: text, Example: daemon.Example{Command: text, Argv: []string{text, text}, Workdir: text}}},
+			Refused: []history.Uncovered{{Client: text, Command: text, Why: text, Example: history.Example{Command: text, Argv: []string{text, text}, Workdir: text}}},
 		}
 		c := config.Default()
 		var out strings.Builder

@@ -17,7 +17,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"github.com/sidegate/sidegate/internal/config"
-	"github.com/sidegate/sidegate/internal/daemon"
+	"github.com/sidegate/sidegate/internal/history"
 	"github.com/sidegate/sidegate/internal/shell"
 )
 
@@ -105,7 +105,7 @@ func (s *suggesting) run(cmd *cobra.Command, _ []string) (err error) {
 	return err
 }
 
-func (s *suggesting) suggest(ctx context.Context, c *config.Config, asked daemon.AuditQuery, dir string, w io.Writer) (*daemon.Suggestion, error) {
+func (s *suggesting) suggest(ctx context.Context, c *config.Config, asked history.Query, dir string, w io.Writer) (*history.Suggestion, error) {
 	configured, err := s.explainer(ctx, c, nil)
 	if err != nil {
 		return nil, err
@@ -117,9 +117,9 @@ func (s *suggesting) suggest(ctx context.Context, c *config.Config, asked daemon
 	}
 	defer progress(w, "")
 	progress(w, "proving …")
-	return daemon.Suggest(ctx, configured, found, daemon.Suggesting{
+	return history.Suggest(ctx, configured, found, history.SuggestOptions{
 		Role: s.role, Denied: s.denied, Generalize: s.generalize, Builtins: c.Policy.AllowBuiltins, Dir: dir, Paths: configured.Paths(),
-		Load: func(ctx context.Context, paths []string) (daemon.Policies, func(), error) {
+		Load: func(ctx context.Context, paths []string) (history.Policies, func(), error) {
 			candidate, err := s.explainer(ctx, c, paths)
 			if err != nil {
 				return nil, nil, err
@@ -129,7 +129,7 @@ func (s *suggesting) suggest(ctx context.Context, c *config.Config, asked daemon
 	})
 }
 
-func (s *suggesting) print(w io.Writer, c *config.Config, found *daemon.Suggestion) error {
+func (s *suggesting) print(w io.Writer, c *config.Config, found *history.Suggestion) error {
 	fmt.Fprintf(w, "%s to allow, of which %s would be; %s allowed already by now; %s stay denied\n",
 		count(int(found.Wanted), "event"), humanize.Comma(found.Covered), humanize.Comma(found.Already), humanize.Comma(found.Denials))
 	if len(found.Refused) > 0 {

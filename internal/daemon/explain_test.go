@@ -16,6 +16,7 @@ import (
 	"time"
 
 	"github.com/sidegate/sidegate/executor"
+	"github.com/sidegate/sidegate/gateway"
 	"github.com/sidegate/sidegate/internal/config"
 	"github.com/sidegate/sidegate/policy"
 	"github.com/sidegate/sidegate/policy/authoring"
@@ -154,6 +155,44 @@ func TestExplainRefusesWhatAGatewayRefuses(t *testing.T) {
 	k.key = other.key
 	k.keep(t, "9", true)
 	refused("verify")
+}
+
+// What was asked before is answered as if there were no observe mode, at its own time; and a policy that reads the time is known to tell requests apart.
+func TestAgain(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	write(t, filepath.Join(dir, "p.rego"), `package sidegate
+
+default decision := {"allow": false, "grants": [], "reasons": ["not for you"], "obligations": {}}
+
+decision := {"allow": true, "grants": ["g"], "reasons": [], "obligations": {}} if startswith(input.request.time, "2026-03-01T")
+`, 0o644)
+	c := config.Default()
+	c.Executor.Allow.Profiles = []string{"confined", "host"}
+	c.Policy.Mode, c.Policy.ObserveUntil = "observe", time.Now().Add(time.Hour)
+	e, err := NewExplainer(t.Context(), &c, PolicySources{Paths: []string{dir}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer e.Close(t.Context())
+	then := time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+	for at, allow := range map[time.Time]bool{then: true, then.AddDate(1, 0, 0): false} {
+		in, o, err := e.Again(t.Context(), gateway.Request{ID: "1", Time: at, Order: gateway.Order{Command: "true"}})
+		if err != nil || (o.Job != nil) != allow || o.Observed || in.Request.Time != at || o.Decision.Revision != e.Revision() {
+			t.Errorf("%v: %+v, %v", at, o, err)
+		}
+	}
+	if why := e.Distinguishes(); !strings.Contains(why, "input.request.time") {
+		t.Error(why)
+	}
+	plain, err := NewExplainer(t.Context(), &c, PolicySources{Paths: []string{"../../policies"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer plain.Close(t.Context())
+	if why := plain.Distinguishes(); why != "" {
+		t.Error(why)
+	}
 }
 
 func TestKeyProblem(t *testing.T) {

@@ -1,4 +1,4 @@
-package daemon
+package history
 
 import (
 	"cmp"
@@ -54,8 +54,8 @@ type Coverage struct {
 	Lacks        []Lack `json:"not_reproducible"`
 }
 
-// ReplayReport is what a candidate would change.
-type ReplayReport struct {
+// Report is what a candidate would change.
+type Report struct {
 	Configured string   `json:"configured"` // revisions
 	Candidate  string   `json:"candidate"`
 	Coverage   Coverage `json:"coverage"`
@@ -69,8 +69,8 @@ type ReplayReport struct {
 // Replay asks the configured policy and then the candidate about requests that were made before. Who is denied by the configured policy with the recorded
 // reasons, or allowed with the recorded grants, is reproducible; all others say nothing of the candidate, and are counted by the reason. done is told after
 // each; nil tells nobody. The error is that of ctx, or policy.ErrNotLoaded.
-func Replay(ctx context.Context, configured, candidate Policies, asked AuditedRequests, done func(n int)) (*ReplayReport, error) {
-	r := &ReplayReport{Configured: configured.Revision(), Candidate: candidate.Revision(), Coverage: Coverage{
+func Replay(ctx context.Context, configured, candidate Policies, asked Requests, done func(n int)) (*Report, error) {
+	r := &Report{Configured: configured.Revision(), Candidate: candidate.Revision(), Coverage: Coverage{
 		Leaves: asked.Leaves, Damaged: asked.Damaged, Events: asked.Events, LeftOut: asked.LeftOut, Distinct: int64(len(asked.Distinct)), Lacks: []Lack{},
 	}, Allowed: []Change{}, Denied: []Change{}, Weaker: []Change{}, Reworded: []Change{}}
 	for i, a := range asked.Distinct {
@@ -95,7 +95,7 @@ func Replay(ctx context.Context, configured, candidate Policies, asked AuditedRe
 	return r, nil
 }
 
-func (r *ReplayReport) replay(ctx context.Context, configured, candidate Policies, a AuditedRequest) error {
+func (r *Report) replay(ctx context.Context, configured, candidate Policies, a Request) error {
 	lack, what, before, err := reproduce(ctx, configured, a)
 	if err != nil {
 		return err
@@ -104,7 +104,7 @@ func (r *ReplayReport) replay(ctx context.Context, configured, candidate Policie
 		r.lack(lack, what, a)
 		return nil
 	}
-	after, err := answerOf(ctx, candidate, a.Request)
+	after, err := answerOf(ctx, candidate, a.Newest)
 	if err != nil {
 		return err
 	}
@@ -141,14 +141,14 @@ func (r *ReplayReport) replay(ctx context.Context, configured, candidate Policie
 }
 
 // reproduce asks the configured policy for the recorded answer, and says why it is not to be had.
-func reproduce(ctx context.Context, configured Policies, a AuditedRequest) (lack string, what []string, before Answer, err error) {
+func reproduce(ctx context.Context, configured Policies, a Request) (lack string, what []string, before Answer, err error) {
 	switch {
 	case a.Stranger:
-		return lackClient, []string{a.Request.Principal.Client}, before, nil
+		return lackClient, []string{a.Newest.Principal.Client}, before, nil
 	case len(a.Unknown) > 0:
 		return lackValues, a.Unknown, before, nil
 	}
-	if before, err = answerOf(ctx, configured, a.Request); err != nil {
+	if before, err = answerOf(ctx, configured, a.Newest); err != nil {
 		return "", nil, before, err
 	}
 	switch {
@@ -177,7 +177,7 @@ func (r Recorded) is(a Answer) bool {
 	return !a.Allow && slices.Equal(r.Reasons, a.Reasons)
 }
 
-func (r *ReplayReport) lack(reason string, what []string, a AuditedRequest) {
+func (r *Report) lack(reason string, what []string, a Request) {
 	i := slices.IndexFunc(r.Coverage.Lacks, func(l Lack) bool { return l.Reason == reason })
 	if i < 0 {
 		i = len(r.Coverage.Lacks)

@@ -1,4 +1,4 @@
-package daemon
+package history
 
 import (
 	"context"
@@ -11,8 +11,8 @@ import (
 	"github.com/sidegate/sidegate/policy/authoring"
 )
 
-// Suggesting says what roles are to be suggested for.
-type Suggesting struct {
+// SuggestOptions says what roles are to be suggested for.
+type SuggestOptions struct {
 	Role       string // name of the roles, in front of the client's name where there are several clients
 	Denied     bool   // for denied requests too, and not only for what ran in observe mode
 	Generalize bool   // see authoring.Grow
@@ -26,7 +26,7 @@ type Suggesting struct {
 
 // Suggestion is what was written and proven.
 type Suggestion struct {
-	Files   []string            `json:"files"`   // below Suggesting.Dir
+	Files   []string            `json:"files"`   // below SuggestOptions.Dir
 	Roles   map[string][]string `json:"roles"`   // that each client has to be given
 	Grants  int                 `json:"grants"`  // of commands
 	Tests   int                 `json:"tests"`   // that passed
@@ -46,7 +46,7 @@ type Uncovered struct {
 	Distinct int64   `json:"distinct"`
 	Example  Example `json:"example"` // the shortest
 
-	shortest AuditedRequest
+	shortest Request
 }
 
 // roleName is what roles are called, as directories too.
@@ -55,17 +55,17 @@ var roleName = regexp.MustCompile(`^[a-z][a-z0-9_-]{0,63}$`)
 // suggestion is one that is being made.
 type suggestion struct {
 	Suggestion
-	Suggesting
+	SuggestOptions
 	configured Policies
 	wanted     []*want
-	others     []AuditedRequest // that were denied
+	others     []Request // that were denied
 }
 
 // Suggest makes roles that allow what is denied now and was asked for, writes them and their tests below o.Dir, and proves them: everything counted as
 // covered is allowed by the configured policies with the roles laid over them, no request that was denied is, unless it is the same as one that is covered,
 // the policies pass `policy check`, and the tests pass. What cannot be proven is left out and told. With nothing left, there are no files.
-func Suggest(ctx context.Context, configured Policies, asked AuditedRequests, o Suggesting) (*Suggestion, error) {
-	s := &suggestion{Suggesting: o, configured: configured, Suggestion: Suggestion{Files: []string{}, Roles: map[string][]string{}, Refused: []Uncovered{}}}
+func Suggest(ctx context.Context, configured Policies, asked Requests, o SuggestOptions) (*Suggestion, error) {
+	s := &suggestion{SuggestOptions: o, configured: configured, Suggestion: Suggestion{Files: []string{}, Roles: map[string][]string{}, Refused: []Uncovered{}}}
 	if !roleName.MatchString(o.Role) {
 		return nil, fmt.Errorf("%q is no name of a role: it begins with a small letter, and has letters, digits, - and _", o.Role)
 	}
@@ -99,7 +99,7 @@ func Suggest(ctx context.Context, configured Policies, asked AuditedRequests, o 
 const maxRounds = 12
 
 // sort tells what is wanted from what has to stay denied.
-func (s *suggestion) sort(ctx context.Context, asked AuditedRequests) error {
+func (s *suggestion) sort(ctx context.Context, asked Requests) error {
 	for _, a := range asked.Distinct {
 		switch {
 		case a.Recorded.Verdict == Observed, a.Recorded.Verdict == Denied && s.Denied:
@@ -109,7 +109,7 @@ func (s *suggestion) sort(ctx context.Context, asked AuditedRequests) error {
 		default:
 			continue
 		}
-		w := &want{AuditedRequest: a}
+		w := &want{Request: a}
 		s.Wanted += a.Count
 		switch {
 		case a.Stranger:
@@ -123,7 +123,7 @@ func (s *suggestion) sort(ctx context.Context, asked AuditedRequests) error {
 			return err
 		}
 		var err error
-		if w.before, err = answerOf(ctx, s.configured, a.Request); err != nil {
+		if w.before, err = answerOf(ctx, s.configured, a.Newest); err != nil {
 			return err
 		}
 		if _, err := w.before.Input.MarshalJSON(); err != nil {
@@ -168,7 +168,7 @@ func (s *suggestion) weigh(ctx context.Context) error {
 	for i, w := range s.wanted {
 		w.standing = standings[i]
 		for _, key := range w.standing.Env {
-			at := [2]string{w.Request.Principal.Client, key}
+			at := [2]string{w.Newest.Principal.Client, key}
 			if values[at] == nil {
 				values[at] = map[string]bool{}
 			}
@@ -181,7 +181,7 @@ func (s *suggestion) weigh(ctx context.Context) error {
 			continue
 		}
 		for _, key := range w.standing.Env {
-			if n := len(values[[2]string{w.Request.Principal.Client, key}]); n > authoring.MaxValues && !s.Generalize {
+			if n := len(values[[2]string{w.Newest.Principal.Client, key}]); n > authoring.MaxValues && !s.Generalize {
 				s.refuse(w, fmt.Sprintf("the variable %s has %d values: give it a type by hand, or see --generalize", key, n))
 				break
 			}
@@ -202,7 +202,7 @@ func (s *suggestion) live() (live []*want) {
 // refuse takes a request out.
 func (s *suggestion) refuse(w *want, why string) {
 	w.out = true
-	client, command := w.Request.Principal.Client, "(not known)"
+	client, command := w.Newest.Principal.Client, "(not known)"
 	if w.before.Input.Version != 0 {
 		command = programsOf(w.before.Input)
 	}
@@ -213,8 +213,8 @@ func (s *suggestion) refuse(w *want, why string) {
 	}
 	u := &s.Refused[i]
 	u.Events += w.Count
-	if u.Distinct++; u.Distinct == 1 || w.Shorter(u.shortest) < 0 {
-		u.shortest, u.Example = w.AuditedRequest, exampleOf(w.AuditedRequest)
+	if u.Distinct++; u.Distinct == 1 || w.shorter(u.shortest) < 0 {
+		u.shortest, u.Example = w.Request, exampleOf(w.Request)
 	}
 }
 

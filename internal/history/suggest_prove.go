@@ -1,4 +1,4 @@
-package daemon
+package history
 
 import (
 	"context"
@@ -19,7 +19,7 @@ func (s *suggestion) prove(ctx context.Context, candidate Policies) (again bool,
 	covered := map[[sha256.Size]byte]bool{}
 	s.Covered = 0
 	for _, w := range s.live() {
-		if w.after, err = answerOf(ctx, candidate, w.Request); err != nil {
+		if w.after, err = answerOf(ctx, candidate, w.Newest); err != nil {
 			return false, err
 		}
 		if !w.after.Allow {
@@ -27,7 +27,7 @@ func (s *suggestion) prove(ctx context.Context, candidate Policies) (again bool,
 			again = true
 			continue
 		}
-		covered[w.Request.Alike(false)] = true
+		covered[w.Newest.Alike(false)] = true
 		s.Covered += w.Count
 	}
 	if again {
@@ -38,17 +38,17 @@ func (s *suggestion) prove(ctx context.Context, candidate Policies) (again bool,
 		if err := ctx.Err(); err != nil {
 			return false, err
 		}
-		if covered[a.Request.Alike(false)] {
+		if covered[a.Newest.Alike(false)] {
 			continue
 		}
 		if len(a.Unknown) > 0 { // without what is not known, nothing is asked that could be refused
-			a.Request.Env, a.Request.Callback = nil, nil
+			a.Newest.Env, a.Newest.Callback = nil, nil
 		}
-		before, err := answerOf(ctx, s.configured, a.Request)
+		before, err := answerOf(ctx, s.configured, a.Newest)
 		if err != nil {
 			return false, err
 		}
-		after, err := answerOf(ctx, candidate, a.Request)
+		after, err := answerOf(ctx, candidate, a.Newest)
 		if err != nil {
 			return false, err
 		}
@@ -62,14 +62,14 @@ func (s *suggestion) prove(ctx context.Context, candidate Policies) (again bool,
 }
 
 // blame takes out what has a command in common with a request that must stay denied; without such, all of the client.
-func (s *suggestion) blame(a AuditedRequest, after Answer) {
+func (s *suggestion) blame(a Request, after Answer) {
 	names := map[string]bool{}
 	for _, c := range after.Input.Shell.Commands {
 		names[seenOf(c).Name] = true
 	}
 	var guilty, ours []*want
 	for _, w := range s.live() {
-		if w.Request.Principal.Client != a.Request.Principal.Client {
+		if w.Newest.Principal.Client != a.Newest.Principal.Client {
 			continue
 		}
 		ours = append(ours, w)
@@ -81,7 +81,7 @@ func (s *suggestion) blame(a AuditedRequest, after Answer) {
 		guilty = ours
 	}
 	for _, w := range guilty {
-		s.refuse(w, "to allow it would allow what was denied too: "+a.Request.Command+strings.Join(a.Request.Argv, " "))
+		s.refuse(w, "to allow it would allow what was denied too: "+a.Newest.Command+strings.Join(a.Newest.Argv, " "))
 	}
 }
 
@@ -135,7 +135,7 @@ func (s *suggestion) test(ctx context.Context, paths []string, roles map[string]
 // shortest is the shortest request of a client that a grant covers, or any.
 func (s *suggestion) shortest(client, grant string) (found *want) {
 	for _, w := range s.live() {
-		if w.Request.Principal.Client == client && (grant == "" || slices.Contains(w.after.Grants, grant)) && (found == nil || w.Shorter(found.AuditedRequest) < 0) {
+		if w.Newest.Principal.Client == client && (grant == "" || slices.Contains(w.after.Grants, grant)) && (found == nil || w.shorter(found.Request) < 0) {
 			found = w
 		}
 	}

@@ -1,4 +1,4 @@
-package daemon
+package history
 
 import (
 	"context"
@@ -17,48 +17,39 @@ import (
 // shippedPolicies are those that a new gateway gets.
 const shippedPolicies = "../../policies"
 
-func explainerOf(t testing.TB, paths ...string) *Explainer {
-	t.Helper()
-	e, err := loadPolicies(t.Context(), paths)
-	if err != nil {
-		t.Fatal(err)
-	}
-	t.Cleanup(func() { e.Close(context.Background()) })
-	return e
-}
-
-func loadPolicies(ctx context.Context, paths []string) (*Explainer, error) {
+// suggestedFor is the configuration of the gateway that gets suggestions.
+func suggestedFor() config.Config {
 	c := config.Default()
 	c.Callbacks.Allow = []string{"http://h:1/*"}
-	return NewExplainer(ctx, &c, PolicySources{Paths: paths, NoteCalls: true})
+	return c
 }
 
 // called makes a request of a client with the role readonly that ran in observe mode, or was denied.
-func called(client, verdict string, argv []string, change func(*AuditedRequest)) AuditedRequest {
+func called(client, verdict string, argv []string, change func(*Request)) Request {
 	a := asking("", verdict, change)
-	a.Request.Principal.Client, a.Request.Principal.Roles, a.Request.Order.Command, a.Request.Argv = client, []string{"readonly"}, "", argv
+	a.Newest.Principal.Client, a.Newest.Principal.Roles, a.Newest.Order.Command, a.Newest.Argv = client, []string{"readonly"}, "", argv
 	return a
 }
 
-func suggested(t testing.TB, o Suggesting, asked ...AuditedRequest) (*Suggestion, string) {
+func suggested(t testing.TB, o SuggestOptions, asked ...Request) (*Suggestion, string) {
 	t.Helper()
 	o.Dir = t.TempDir()
 	if o.Role == "" {
 		o.Role = "web"
 	}
 	o.Paths = []string{shippedPolicies}
-	loaded := 0
+	open := 0
 	o.Load = func(ctx context.Context, paths []string) (Policies, func(), error) {
-		e, err := loadPolicies(ctx, paths)
+		e, err := load(ctx, suggestedFor(), paths...)
 		if err != nil {
 			return nil, nil, err
 		}
-		loaded++
-		return e, func() { loaded--; e.Close(ctx) }, nil
+		open++
+		return e, func() { open--; e.Close(ctx) }, nil
 	}
-	s, err := Suggest(t.Context(), explainerOf(t, shippedPolicies), AuditedRequests{Distinct: asked}, o)
-	if err != nil || loaded != 0 {
-		t.Fatalf("%v; %d policies are still loaded", err, loaded)
+	s, err := Suggest(t.Context(), loaded(t, suggestedFor(), shippedPolicies), Requests{Distinct: asked}, o)
+	if err != nil || open != 0 {
+		t.Fatalf("%v; %d policies are still loaded", err, open)
 	}
 	return s, o.Dir
 }
@@ -77,34 +68,34 @@ func whys(s *Suggestion) string {
 func TestSuggest(t *testing.T) {
 	t.Parallel()
 	workdir := t.TempDir()
-	full := called("a", Observed, []string{"frob", "/srv/x"}, func(a *AuditedRequest) {
-		a.Request.Workdir, a.Request.Env = workdir, []gateway.Variable{{Key: "MODE", Value: `it's "x": [y]`}, {Key: "LANG", Value: "C"}}
-		a.Request.Callback = &callback.Destination{Scheme: "http", Host: "h", Port: 1, Path: "/done"}
+	full := called("a", Observed, []string{"frob", "/srv/x"}, func(a *Request) {
+		a.Newest.Workdir, a.Newest.Env = workdir, []gateway.Variable{{Key: "MODE", Value: `it's "x": [y]`}, {Key: "LANG", Value: "C"}}
+		a.Newest.Callback = &callback.Destination{Scheme: "http", Host: "h", Port: 1, Path: "/done"}
 	})
 	other := called("b", Observed, []string{"nob"}, nil)
 	now := called("a", Observed, []string{"uptime"}, nil)
-	denied := called("a", Denied, []string{"rm", "x"}, func(a *AuditedRequest) { a.Count = 5 })
-	s, dir := suggested(t, Suggesting{}, full, other, now, denied)
+	denied := called("a", Denied, []string{"rm", "x"}, func(a *Request) { a.Count = 5 })
+	s, dir := suggested(t, SuggestOptions{}, full, other, now, denied)
 	if s.Wanted != 2 || s.Covered != 2 || s.Already != 1 || s.Denials != 5 || s.Grants != 2 || s.Tests != 4 || len(s.Refused) > 0 || fmt.Sprint(s.Roles) != "map[a:[web-a] b:[web-b]]" {
 		t.Fatalf("%+v", s)
 	}
-	with := WithRoles(explainerOf(t, shippedPolicies, dir), s.Roles)
+	with := WithRoles(loaded(t, suggestedFor(), shippedPolicies, dir), s.Roles)
 	for name, c := range map[string]struct {
-		asked AuditedRequest
+		asked Request
 		allow bool
 	}{
 		"all": {full, true}, "other": {other, true},
 		"another's":      {called("b", "", []string{"frob", "/srv/x"}, nil), false},
 		"another path":   {called("a", "", []string{"frob", "/srv/y"}, nil), false},
-		"another value":  {called("a", "", []string{"frob", "/srv/x"}, func(a *AuditedRequest) { a.Request.Env = []gateway.Variable{{Key: "MODE", Value: "z"}} }), false},
-		"another place":  {called("a", "", []string{"frob", "/srv/x"}, func(a *AuditedRequest) { a.Request.Workdir = "/" }), false},
+		"another value":  {called("a", "", []string{"frob", "/srv/x"}, func(a *Request) { a.Newest.Env = []gateway.Variable{{Key: "MODE", Value: "z"}} }), false},
+		"another place":  {called("a", "", []string{"frob", "/srv/x"}, func(a *Request) { a.Newest.Workdir = "/" }), false},
 		"another caller": {called("c", "", []string{"nob"}, nil), false},
 	} {
-		if got, err := answerOf(t.Context(), with, c.asked.Request); err != nil || got.Allow != c.allow {
+		if got, err := answerOf(t.Context(), with, c.asked.Newest); err != nil || got.Allow != c.allow {
 			t.Errorf("%s: %+v, %v", name, got, err)
 		}
 	}
-	got, _ := answerOf(t.Context(), with, full.Request)
+	got, _ := answerOf(t.Context(), with, full.Newest)
 	if files := got.Obligations.Filesystem; files == nil || !slices.Contains(files.Read, "/srv/x") || len(files.Write) > 0 {
 		t.Errorf("%+v", got.Obligations)
 	}
@@ -112,18 +103,18 @@ func TestSuggest(t *testing.T) {
 
 func TestSuggestRefuses(t *testing.T) {
 	t.Parallel()
-	env := func(key string) func(*AuditedRequest) {
-		return func(a *AuditedRequest) { a.Request.Env = []gateway.Variable{{Key: key, Value: "v"}} }
+	env := func(key string) func(*Request) {
+		return func(a *Request) { a.Newest.Env = []gateway.Variable{{Key: key, Value: "v"}} }
 	}
-	line := func(command string) AuditedRequest {
+	line := func(command string) Request {
 		a := called("a", Observed, nil, nil)
-		a.Request.Command = command
+		a.Newest.Command = command
 		return a
 	}
 	wants := map[string]string{}
-	var asked []AuditedRequest
+	var asked []Request
 	for name, c := range map[string]struct {
-		asked AuditedRequest
+		asked Request
 		want  string
 	}{
 		"shell":           {called("a", Observed, []string{"bash", "x.sh"}, nil), "no role can allow"},
@@ -137,21 +128,21 @@ func TestSuggestRefuses(t *testing.T) {
 		"redirect":        {line("frob > /tmp/x"), "redirect"},
 		"secret":          {called("a", Observed, []string{"frob"}, env("DB_PASSWORD")), "may be a secret"},
 		"dangerous":       {called("a", Observed, []string{"frob"}, env("LD_PRELOAD")), "changes how programs load"},
-		"unknown value":   {called("a", Observed, []string{"frob"}, func(a *AuditedRequest) { a.Unknown = []string{"the value of A"} }), "is not known"},
-		"stranger":        {called("a", Observed, []string{"frob"}, func(a *AuditedRequest) { a.Stranger = true }), "not in the configuration"},
-		"root as workdir": {called("a", Observed, []string{"frob"}, func(a *AuditedRequest) { a.Request.Workdir = "/" }), "root directory"},
-		"option": {called("a", Observed, []string{"find", "/srv", "-delete"}, func(a *AuditedRequest) {
-			a.Request.Principal.Roles = []string{"readonly"}
+		"unknown value":   {called("a", Observed, []string{"frob"}, func(a *Request) { a.Unknown = []string{"the value of A"} }), "is not known"},
+		"stranger":        {called("a", Observed, []string{"frob"}, func(a *Request) { a.Stranger = true }), "not in the configuration"},
+		"root as workdir": {called("a", Observed, []string{"frob"}, func(a *Request) { a.Newest.Workdir = "/" }), "root directory"},
+		"option": {called("a", Observed, []string{"find", "/srv", "-delete"}, func(a *Request) {
+			a.Newest.Principal.Roles = []string{"readonly"}
 		}), "which deletes files; no entry can allow it"},
-		"callback": {called("a", Observed, []string{"frob"}, func(a *AuditedRequest) {
-			a.Request.Callback = &callback.Destination{Scheme: "http", Host: "elsewhere", Port: 1, Path: "/"}
+		"callback": {called("a", Observed, []string{"frob"}, func(a *Request) {
+			a.Newest.Callback = &callback.Destination{Scheme: "http", Host: "elsewhere", Port: 1, Path: "/"}
 		}), "callbacks.allow"},
 	} {
 		client := strings.ReplaceAll(name, " ", "-")
-		c.asked.Request.Principal.Client = client
+		c.asked.Newest.Principal.Client = client
 		asked, wants[client] = append(asked, c.asked), c.want
 	}
-	s, dir := suggested(t, Suggesting{}, asked...)
+	s, dir := suggested(t, SuggestOptions{}, asked...)
 	for _, u := range s.Refused {
 		if want, ok := wants[u.Client]; !ok || !strings.Contains(u.Why, want) || u.Events != 1 {
 			t.Errorf("%s: %s", u.Client, u.Why)
@@ -169,7 +160,7 @@ func TestSuggestRefuses(t *testing.T) {
 // What would let through a request that was denied is not written, also where the audit does not have all of that.
 func TestSuggestStaysDenied(t *testing.T) {
 	t.Parallel()
-	wide := Suggesting{Generalize: true}
+	wide := SuggestOptions{Generalize: true}
 	a, b := called("a", Observed, []string{"frob", "-l", "/srv/a"}, nil), called("a", Observed, []string{"frob", "-x", "/srv/b"}, nil)
 	fine := called("a", Observed, []string{"nob"}, nil)
 	denied := called("a", Denied, []string{"frob", "-x", "/srv/a"}, nil)
@@ -184,40 +175,40 @@ func TestSuggestStaysDenied(t *testing.T) {
 	if err != nil || strings.Contains(string(text), "frob") {
 		t.Errorf("%s, %v", text, err)
 	}
-	if s, _ := suggested(t, Suggesting{}, a, b, fine, denied); s.Covered != 3 || s.Denials != 1 { // no wider than seen
+	if s, _ := suggested(t, SuggestOptions{}, a, b, fine, denied); s.Covered != 3 || s.Denials != 1 { // no wider than seen
 		t.Errorf("%s, %+v", whys(s), s)
 	}
-	unknown := called("a", Denied, []string{"nob"}, func(a *AuditedRequest) {
-		a.Unknown, a.Request.Env = []string{"the value of A"}, []gateway.Variable{{Key: "A"}}
+	unknown := called("a", Denied, []string{"nob"}, func(a *Request) {
+		a.Unknown, a.Newest.Env = []string{"the value of A"}, []gateway.Variable{{Key: "A"}}
 	})
-	if s, _ := suggested(t, Suggesting{}, fine, unknown); s.Covered != 0 || len(s.Files) > 0 {
+	if s, _ := suggested(t, SuggestOptions{}, fine, unknown); s.Covered != 0 || len(s.Files) > 0 {
 		t.Errorf("%s, %+v", whys(s), s)
 	}
 	// The same request was observed before: it is to be allowed.
 	same := called("a", Denied, []string{"nob"}, nil)
-	if s, _ := suggested(t, Suggesting{}, fine, same); s.Covered != 1 || s.Denials != 0 {
+	if s, _ := suggested(t, SuggestOptions{}, fine, same); s.Covered != 1 || s.Denials != 0 {
 		t.Errorf("%s, %+v", whys(s), s)
 	}
-	if s, _ := suggested(t, Suggesting{Denied: true}, denied); s.Covered != 1 || s.Wanted != 1 {
+	if s, _ := suggested(t, SuggestOptions{Denied: true}, denied); s.Covered != 1 || s.Wanted != 1 {
 		t.Errorf("%s, %+v", whys(s), s)
 	}
 }
 
 func TestSuggestValues(t *testing.T) {
 	t.Parallel()
-	var asked []AuditedRequest
+	var asked []Request
 	for i := range 12 {
-		asked = append(asked, called("a", Observed, []string{"nob"}, func(a *AuditedRequest) {
-			a.Request.Env = []gateway.Variable{{Key: "MODE", Value: fmt.Sprint("v", i)}}
+		asked = append(asked, called("a", Observed, []string{"nob"}, func(a *Request) {
+			a.Newest.Env = []gateway.Variable{{Key: "MODE", Value: fmt.Sprint("v", i)}}
 		}))
 	}
-	if s, _ := suggested(t, Suggesting{}, asked...); s.Covered != 0 || !strings.Contains(whys(s), "has 12 values") {
+	if s, _ := suggested(t, SuggestOptions{}, asked...); s.Covered != 0 || !strings.Contains(whys(s), "has 12 values") {
 		t.Errorf("%s", whys(s))
 	}
-	if s, _ := suggested(t, Suggesting{Generalize: true}, asked...); s.Covered != 12 {
+	if s, _ := suggested(t, SuggestOptions{Generalize: true}, asked...); s.Covered != 12 {
 		t.Errorf("%s", whys(s))
 	}
-	if s, _ := suggested(t, Suggesting{}, asked[:10]...); s.Covered != 10 {
+	if s, _ := suggested(t, SuggestOptions{}, asked[:10]...); s.Covered != 10 {
 		t.Errorf("%s", whys(s))
 	}
 }
@@ -225,17 +216,17 @@ func TestSuggestValues(t *testing.T) {
 // Whatever is in a request, what is written says just that, or nothing.
 func TestSuggestHostileText(t *testing.T) {
 	t.Parallel()
-	var asked []AuditedRequest
+	var asked []Request
 	for _, text := range []string{
 		`"`, `\`, "`", "a\nb: c", "\"}\n}\ntest_evil := true #", "\u202e\u2028 \U000e0041", "- a: b\n? c", "'", "%s", strings.Repeat("x", 1000), strings.Repeat("y", 100_000), "# METADATA",
 		"\u0085\ufeff", "~", "null", "yes", "0x1", "{{x}}", "a|b(c", "*", "\x1b[31m", "\x7f", "/srv/a\nb", "/srv/[x]|/etc", "/srv/../etc", "--", "-",
 	} {
 		asked = append(asked, called("a", Observed, []string{"frob" + fmt.Sprint(len(asked)), text}, nil),
-			called("a", Observed, []string{"nob" + fmt.Sprint(len(asked))}, func(a *AuditedRequest) {
-				a.Request.Env = []gateway.Variable{{Key: fmt.Sprint("MODE", len(asked)), Value: text}}
+			called("a", Observed, []string{"nob" + fmt.Sprint(len(asked))}, func(a *Request) {
+				a.Newest.Env = []gateway.Variable{{Key: fmt.Sprint("MODE", len(asked)), Value: text}}
 			}))
 	}
-	s, dir := suggested(t, Suggesting{}, asked...)
+	s, dir := suggested(t, SuggestOptions{}, asked...)
 	refused := int64(0)
 	for _, u := range s.Refused {
 		refused += u.Events
@@ -243,10 +234,10 @@ func TestSuggestHostileText(t *testing.T) {
 	if s.Covered < 40 || s.Covered+refused != s.Wanted {
 		t.Errorf("%d of %d covered: %.3000s", s.Covered, s.Wanted, whys(s))
 	}
-	with := WithRoles(explainerOf(t, shippedPolicies, dir), s.Roles)
+	with := WithRoles(loaded(t, suggestedFor(), shippedPolicies, dir), s.Roles)
 	covered := int64(0)
 	for _, a := range asked {
-		if got, err := answerOf(t.Context(), with, a.Request); err != nil {
+		if got, err := answerOf(t.Context(), with, a.Newest); err != nil {
 			t.Error(err)
 		} else if got.Allow {
 			covered++
@@ -259,12 +250,11 @@ func TestSuggestHostileText(t *testing.T) {
 
 func TestSuggestFails(t *testing.T) {
 	t.Parallel()
-	other := t.TempDir()
-	write(t, filepath.Join(other, "p.rego"), "package sidegate\n\ndecision := {\"allow\": false, \"grants\": [], \"reasons\": [\"not for you\"], \"obligations\": {}}\n", 0o644)
+	other := policyDir(t, "package sidegate\n\ndecision := {\"allow\": false, \"grants\": [], \"reasons\": [\"not for you\"], \"obligations\": {}}\n")
 	for _, c := range []struct {
 		role, paths, want string
 	}{{"Bad", shippedPolicies, "is no name of a role"}, {"readonly", shippedPolicies, "there is a role readonly already"}, {"web", other, noLibrary}} {
-		_, err := Suggest(t.Context(), explainerOf(t, c.paths), AuditedRequests{Distinct: []AuditedRequest{called("a", Observed, []string{"nob"}, nil)}}, Suggesting{Role: c.role, Paths: []string{c.paths}, Dir: t.TempDir()})
+		_, err := Suggest(t.Context(), loaded(t, suggestedFor(), c.paths), Requests{Distinct: []Request{called("a", Observed, []string{"nob"}, nil)}}, SuggestOptions{Role: c.role, Paths: []string{c.paths}, Dir: t.TempDir()})
 		if err == nil || !strings.Contains(err.Error(), c.want) {
 			t.Errorf("%s: %v", c.want, err)
 		}

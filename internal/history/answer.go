@@ -1,4 +1,4 @@
-package daemon
+package history
 
 import (
 	"context"
@@ -20,7 +20,7 @@ type Answer struct {
 	Input    policy.Input    `json:"-"`
 }
 
-// Policies are some that are asked about requests that were made before. An Explainer asks those that it loaded.
+// Policies are some that are asked about requests that were made before. daemon.Explainer asks those that it loaded.
 type Policies interface {
 	// Again says what a gateway with these policies would do about a request, as if there were no observe mode, and what they are asked about it. It runs
 	// nothing. The error is policy.ErrNotLoaded.

@@ -1,4 +1,4 @@
-package daemon
+package history
 
 import (
 	"fmt"
@@ -35,15 +35,15 @@ type Change struct {
 	After    Answer                `json:"after"`
 	Example  Example               `json:"example"`
 
-	shortest AuditedRequest
+	shortest Request
 }
 
 // Input is that of the example, as the candidate was asked.
 func (c *Change) Input() policy.Input { return c.After.Input }
 
 // change adds a request to the changes of its client and command; the shortest is the example.
-func change(list *[]Change, a AuditedRequest, before, after Answer, weaker []authoring.Weakening) {
-	client, command := a.Request.Principal.Client, programsOf(after.Input)
+func change(list *[]Change, a Request, before, after Answer, weaker []authoring.Weakening) {
+	client, command := a.Newest.Principal.Client, programsOf(after.Input)
 	i := slices.IndexFunc(*list, func(c Change) bool { return c.Client == client && c.Command == command })
 	if i < 0 {
 		i = len(*list)
@@ -51,7 +51,7 @@ func change(list *[]Change, a AuditedRequest, before, after Answer, weaker []aut
 	}
 	c := &(*list)[i]
 	c.Events += a.Count
-	if c.Distinct++; c.Distinct == 1 || a.Shorter(c.shortest) < 0 {
+	if c.Distinct++; c.Distinct == 1 || a.shorter(c.shortest) < 0 {
 		c.Before, c.After, c.Weaker, c.Example, c.shortest = before, after, slices.Concat([]authoring.Weakening{}, weaker), exampleOf(a), a
 	}
 	if a.Recorded.Verdict == Observed {
@@ -78,8 +78,8 @@ func programsOf(in policy.Input) string {
 	return strings.Join(slices.Sorted(maps.Keys(names)), ", ")
 }
 
-func exampleOf(a AuditedRequest) Example {
-	r := a.Request
+func exampleOf(a Request) Example {
+	r := a.Newest
 	e := Example{
 		ID: r.ID, Time: r.Time.UTC(), Client: r.Principal.Client, Roles: append([]string{}, r.Principal.Roles...), Command: r.Command,
 		Argv: append([]string{}, r.Argv...), Workdir: r.Workdir, Env: []string{},

@@ -1,4 +1,4 @@
-package daemon
+package history
 
 import (
 	"context"
@@ -17,7 +17,7 @@ import (
 	"github.com/sidegate/sidegate/internal/config"
 )
 
-var auditEpoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
+var epoch = time.Date(2026, 3, 1, 12, 0, 0, 0, time.UTC)
 
 // pastAudit is an audit that is made up, with the requests that are stored beside it.
 type pastAudit struct {
@@ -29,7 +29,7 @@ type pastAudit struct {
 func (p *pastAudit) add(leaves ...audit.Leaf) {
 	for _, l := range leaves {
 		if l.Time.IsZero() {
-			l.Time = auditEpoch.Add(time.Duration(len(p.leaves)) * time.Second)
+			l.Time = epoch.Add(time.Duration(len(p.leaves)) * time.Second)
 		}
 		if l.Client == "" {
 			l.Client = "func"
@@ -59,8 +59,8 @@ func (p *pastAudit) admit(t testing.TB, l audit.Leaf, env map[string]string) {
 	p.add(l)
 }
 
-func (p *pastAudit) source() AuditSource {
-	return AuditSource{Leaves: rowsOf(p.leaves), Requests: func(_ context.Context, jobs []string) (map[string][]byte, error) {
+func (p *pastAudit) source() Source {
+	return Source{Leaves: rowsOf(p.leaves), Requests: func(_ context.Context, jobs []string) (map[string][]byte, error) {
 		p.asked = max(p.asked, len(jobs))
 		found := map[string][]byte{}
 		for _, id := range jobs {
@@ -82,14 +82,13 @@ func rowsOf(leaves [][]byte) iter.Seq2[audit.Row, error] {
 	}
 }
 
-func readAudited(t testing.TB, p *pastAudit, q AuditQuery) AuditedRequests {
+func readAll(t testing.TB, p *pastAudit, q Query) Requests {
 	t.Helper()
 	if q.Limit == 0 {
 		q.Limit = 1000
 	}
-	c := config.Default()
-	c.Clients = []config.Client{{Name: "func", Scheme: "func", Labels: map[string]string{"a": "b"}}}
-	found, err := ReadAudited(t.Context(), &c, p.source(), q)
+	clients := []config.Client{{Name: "func", Scheme: "func", Labels: map[string]string{"a": "b"}}}
+	found, err := Read(t.Context(), clients, p.source(), q)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -97,15 +96,15 @@ func readAudited(t testing.TB, p *pastAudit, q AuditQuery) AuditedRequests {
 }
 
 // told is what was found, in short: verdict, command and count of each.
-func told(found AuditedRequests) string {
+func told(found Requests) string {
 	var all []string
 	for _, a := range found.Distinct {
-		all = append(all, fmt.Sprintf("%s %s%s %d", a.Recorded.Verdict, a.Request.Command, strings.Join(a.Request.Argv, " "), a.Count))
+		all = append(all, fmt.Sprintf("%s %s%s %d", a.Recorded.Verdict, a.Newest.Command, strings.Join(a.Newest.Argv, " "), a.Count))
 	}
 	return strings.Join(all, ", ")
 }
 
-func TestReadAudited(t *testing.T) {
+func TestRead(t *testing.T) {
 	t.Parallel()
 	var p pastAudit
 	p.admit(t, audit.Leaf{Type: audit.Admitted, Command: "ls", Grants: []string{"r.ls"}, Revision: "1"}, nil)
@@ -126,37 +125,37 @@ func TestReadAudited(t *testing.T) {
 	p.admit(t, audit.Leaf{Type: audit.Admitted, Command: "ls", Grants: []string{"r.ls"}, Revision: "1"}, nil)
 	p.leaves = append(p.leaves, []byte("{"), []byte(`{"v":1,"time":"2026-03-01T12:00:00.000000Z","type":"denied","x":1}`))
 
-	found := readAudited(t, &p, AuditQuery{})
+	found := readAll(t, &p, Query{})
 	const want = "denied rm 2, denied rm 1, denied rm 1, allowed id 1, observed su 1, denied rm -r 1, observed su 1, allowed ls 2"
 	if got := told(found); got != want || found.Events != 10 || found.Damaged != 2 || found.Leaves != int64(len(p.leaves)) || found.LeftOut != 0 {
 		t.Errorf("got %s\n%+v", got, found)
 	}
 	for _, a := range found.Distinct {
-		if stored := a.Recorded.Grants != nil && a.Request.Command == "ls" || a.Request.ID != ""; a.Stored != stored || a.Stranger != (a.Request.Principal.Client == "gone") {
+		if stored := a.Recorded.Grants != nil && a.Newest.Command == "ls" || a.Newest.ID != ""; a.Stored != stored || a.Stranger != (a.Newest.Principal.Client == "gone") {
 			t.Errorf("%+v", a)
 		}
-		if !a.Stored && !a.Stranger && a.Request.Principal.Labels["a"] != "b" {
-			t.Errorf("labels of %+v", a.Request.Principal)
+		if !a.Stored && !a.Stranger && a.Newest.Principal.Labels["a"] != "b" {
+			t.Errorf("labels of %+v", a.Newest.Principal)
 		}
 	}
 	for name, c := range map[string]struct {
-		query AuditQuery
+		query Query
 		want  string
 	}{
-		"client": {AuditQuery{Client: "gone"}, "denied rm -r 1"},
-		"since":  {AuditQuery{Since: auditEpoch.Add(14 * time.Second)}, "observed su 1, allowed ls 1"},
-		"until":  {AuditQuery{Until: auditEpoch.Add(1 * time.Second)}, "allowed ls 1"},
-		"apart":  {AuditQuery{Apart: true, Since: auditEpoch.Add(6 * time.Second), Until: auditEpoch.Add(8 * time.Second)}, "denied rm 1, denied rm 1"},
-		"limit":  {AuditQuery{Limit: 2}, "observed su 1, allowed ls 1"}, // the first ls was forgotten meanwhile
+		"client": {Query{Client: "gone"}, "denied rm -r 1"},
+		"since":  {Query{Since: epoch.Add(14 * time.Second)}, "observed su 1, allowed ls 1"},
+		"until":  {Query{Until: epoch.Add(1 * time.Second)}, "allowed ls 1"},
+		"apart":  {Query{Apart: true, Since: epoch.Add(6 * time.Second), Until: epoch.Add(8 * time.Second)}, "denied rm 1, denied rm 1"},
+		"limit":  {Query{Limit: 2}, "observed su 1, allowed ls 1"}, // the first ls was forgotten meanwhile
 	} {
-		if found := readAudited(t, &p, c.query); told(found) != c.want || c.query.Limit > 0 && found.LeftOut != 8 {
+		if found := readAll(t, &p, c.query); told(found) != c.want || c.query.Limit > 0 && found.LeftOut != 8 {
 			t.Errorf("%s: %s, %+v", name, told(found), found)
 		}
 	}
 }
 
 // Values of a request that is not stored are known where a stored one had the same, whichever came first.
-func TestReadAuditedValues(t *testing.T) {
+func TestReadValues(t *testing.T) {
 	t.Parallel()
 	var p pastAudit
 	denied := func(env map[string]string) audit.Leaf {
@@ -167,24 +166,24 @@ func TestReadAuditedValues(t *testing.T) {
 	receiver := denied(nil)
 	receiver.Receiver = "http://h:1"
 	p.add(receiver)
-	found := readAudited(t, &p, AuditQuery{}).Distinct
-	if len(found) != 5 || found[0].Unknown != nil || found[0].Request.Env[0].Value != "C" || !slices.Equal(found[1].Unknown, []string{"the value of TZ"}) ||
-		!slices.Equal(found[2].Unknown, []string{"the value of A", "the value of LANG"}) || found[2].Request.Env[0].Value != "" || found[3].Unknown != nil ||
+	found := readAll(t, &p, Query{}).Distinct
+	if len(found) != 5 || found[0].Unknown != nil || found[0].Newest.Env[0].Value != "C" || !slices.Equal(found[1].Unknown, []string{"the value of TZ"}) ||
+		!slices.Equal(found[2].Unknown, []string{"the value of A", "the value of LANG"}) || found[2].Newest.Env[0].Value != "" || found[3].Unknown != nil ||
 		!slices.Equal(found[4].Unknown, []string{"the path of its callback"}) {
 		t.Errorf("%+v", found)
 	}
 }
 
 // However much there is, no more is held than is asked for, and what is looked up is looked up in pieces.
-func TestReadAuditedIsBounded(t *testing.T) {
+func TestReadIsBounded(t *testing.T) {
 	t.Parallel()
 	var p pastAudit
 	long := strings.Repeat("x", 1<<20)
-	for i := range 2 * auditedBatch {
+	for i := range 2 * batchSize {
 		p.admit(t, audit.Leaf{Type: audit.Admitted, Command: fmt.Sprint("c", i%300)}, nil)
 	}
-	found := readAudited(t, &p, AuditQuery{Limit: 100})
-	if len(found.Distinct) != 100 || p.asked != auditedBatch || found.Events != 2*auditedBatch {
+	found := readAll(t, &p, Query{Limit: 100})
+	if len(found.Distinct) != 100 || p.asked != batchSize || found.Events != 2*batchSize {
 		t.Errorf("%d distinct, %d at once, %+v", len(found.Distinct), p.asked, found.Events)
 	}
 	var counted int64
@@ -198,44 +197,42 @@ func TestReadAuditedIsBounded(t *testing.T) {
 	for i := range 80 {
 		big.add(audit.Leaf{Type: audit.Denied, Code: "denied", Command: fmt.Sprint(i, long)})
 	}
-	if found := readAudited(t, &big, AuditQuery{}); found.LeftOut < 80-auditedBytes>>20 || len(found.Distinct) < 50 {
+	if found := readAll(t, &big, Query{}); found.LeftOut < 80-maxBytes>>20 || len(found.Distinct) < 50 {
 		t.Errorf("%d distinct, %d left out", len(found.Distinct), found.LeftOut)
 	}
 }
 
-func TestReadAuditedFails(t *testing.T) {
+func TestReadFails(t *testing.T) {
 	t.Parallel()
 	broken := errors.New("broken")
-	c := config.Default()
-	source := AuditSource{Leaves: func(yield func(audit.Row, error) bool) { yield(audit.Row{}, broken) }}
-	if _, err := ReadAudited(t.Context(), &c, source, AuditQuery{Limit: 1}); !errors.Is(err, broken) {
+	source := Source{Leaves: func(yield func(audit.Row, error) bool) { yield(audit.Row{}, broken) }}
+	if _, err := Read(t.Context(), nil, source, Query{Limit: 1}); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 	var p pastAudit
 	p.admit(t, audit.Leaf{Type: audit.Admitted}, nil)
 	source = p.source()
 	source.Requests = func(context.Context, []string) (map[string][]byte, error) { return nil, broken }
-	if _, err := ReadAudited(t.Context(), &c, source, AuditQuery{Limit: 1}); !errors.Is(err, broken) {
+	if _, err := Read(t.Context(), nil, source, Query{Limit: 1}); !errors.Is(err, broken) {
 		t.Error(err)
 	}
 	ctx, cancel := context.WithCancel(t.Context())
 	cancel()
-	if _, err := ReadAudited(ctx, &c, p.source(), AuditQuery{Limit: 1}); !errors.Is(err, context.Canceled) {
+	if _, err := Read(ctx, nil, p.source(), Query{Limit: 1}); !errors.Is(err, context.Canceled) {
 		t.Error(err)
 	}
 }
 
-// BenchmarkReadAudited reads leaves as a gateway with one client writes them.
-func BenchmarkReadAudited(b *testing.B) {
+// BenchmarkRead reads leaves as a gateway with one client writes them.
+func BenchmarkRead(b *testing.B) {
 	var p pastAudit
 	for i := range 1000 {
 		p.admit(b, audit.Leaf{Type: audit.Admitted, Command: fmt.Sprint("ls /srv/", i), Grants: []string{"readonly.ls"}}, map[string]string{"LANG": "C"})
 		p.add(audit.Leaf{Type: audit.Started}, audit.Leaf{Type: audit.Ended})
 	}
-	c := config.Default()
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := ReadAudited(b.Context(), &c, p.source(), AuditQuery{Limit: 100}); err != nil {
+		if _, err := Read(b.Context(), nil, p.source(), Query{Limit: 100}); err != nil {
 			b.Fatal(err)
 		}
 	}

@@ -1,4 +1,4 @@
-package daemon
+package history
 
 import (
 	"fmt"
@@ -13,7 +13,7 @@ import (
 
 // want is a request that is to be allowed.
 type want struct {
-	AuditedRequest
+	Request
 	before   Answer
 	standing authoring.Standing
 	after    Answer

@@ -1,4 +1,4 @@
-package daemon
+package history
 
 import (
 	"errors"
@@ -15,7 +15,7 @@ import (
 func (s *suggestion) grow() map[string][]authoring.Role {
 	byClient := map[string][]*want{}
 	for _, w := range s.live() {
-		byClient[w.Request.Principal.Client] = append(byClient[w.Request.Principal.Client], w)
+		byClient[w.Newest.Principal.Client] = append(byClient[w.Newest.Principal.Client], w)
 	}
 	roles := map[string][]authoring.Role{}
 	out := false
