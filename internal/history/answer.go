@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"slices"
 
@@ -42,10 +43,11 @@ func (w widened) Again(ctx context.Context, req gateway.Request) (policy.Input, 
 	return w.Policies.Again(ctx, req)
 }
 
-// answerOf is what policies say about a request.
+// answerOf is what policies say about a request. The error is that of ctx, or policy.ErrNotLoaded: what ctx cut short is no answer, although it looks like a
+// denial.
 func answerOf(ctx context.Context, p Policies, req gateway.Request) (Answer, error) {
 	input, o, err := p.Again(ctx, req)
-	if err != nil {
+	if err = cmp.Or(ctx.Err(), err); err != nil {
 		return Answer{}, err
 	}
 	a := Answer{Allow: o.Job != nil, Grants: append([]string{}, o.Decision.Grants...), Reasons: append([]string{}, o.Told...), Decision: o.Decision, Input: input}

@@ -74,9 +74,6 @@ func Replay(ctx context.Context, configured, candidate Policies, asked Requests,
 		Leaves: asked.Leaves, Damaged: asked.Damaged, Events: asked.Events, LeftOut: asked.LeftOut, Distinct: int64(len(asked.Distinct)), Lacks: []Lack{},
 	}, Allowed: []Change{}, Denied: []Change{}, Weaker: []Change{}, Reworded: []Change{}}
 	for i, a := range asked.Distinct {
-		if err := ctx.Err(); err != nil {
-			return nil, err
-		}
 		if err := r.replay(ctx, configured, candidate, a); err != nil {
 			return nil, err
 		}

@@ -1,6 +1,8 @@
 package history
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"slices"
 	"strings"
@@ -10,6 +12,7 @@ import (
 	"github.com/sidegate/sidegate/gateway"
 	"github.com/sidegate/sidegate/internal/auth"
 	"github.com/sidegate/sidegate/internal/config"
+	"github.com/sidegate/sidegate/policy"
 )
 
 // replayPolicy allows what its rules say, and nothing else.
@@ -171,5 +174,28 @@ func TestReplayCeilings(t *testing.T) {
 	}
 	if r := replayed(t, allowList, user, asking("ls", Allowed, nil)); len(r.Denied) != 1 || len(r.Denied[0].After.Reasons) != 1 {
 		t.Errorf("%+v", r)
+	}
+}
+
+// stopping are policies that somebody stops asking in the middle of an answer.
+type stopping struct {
+	Policies
+	stop context.CancelFunc
+}
+
+func (s stopping) Again(ctx context.Context, req gateway.Request) (policy.Input, gateway.Outcome, error) {
+	s.stop()
+	return s.Policies.Again(ctx, req)
+}
+
+// What was cut short is no answer, although the policy then seems to deny.
+func TestReplayStops(t *testing.T) {
+	t.Parallel()
+	ls, other := asking("ls", Denied, nil), replayPolicy(t, allowTrue)
+	for _, asked := range []Requests{{Distinct: []Request{ls}}, {Distinct: []Request{ls, ls}}} {
+		ctx, cancel := context.WithCancel(t.Context())
+		if r, err := Replay(ctx, other, stopping{other, cancel}, asked, nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("%+v, %v", r, err)
+		}
 	}
 }

@@ -119,9 +119,6 @@ func (s *suggestion) sort(ctx context.Context, asked Requests) error {
 			s.refuse(w, strings.Join(a.Unknown, ", ")+" is not known: no stored job has it")
 			continue
 		}
-		if err := ctx.Err(); err != nil {
-			return err
-		}
 		var err error
 		if w.before, err = answerOf(ctx, s.configured, a.Newest); err != nil {
 			return err

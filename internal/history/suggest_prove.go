@@ -35,9 +35,6 @@ func (s *suggestion) prove(ctx context.Context, candidate Policies) (again bool,
 	}
 	s.Denials = 0
 	for _, a := range s.others {
-		if err := ctx.Err(); err != nil {
-			return false, err
-		}
 		if covered[a.Newest.Alike(false)] {
 			continue
 		}
