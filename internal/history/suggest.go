@@ -1,6 +1,7 @@
 package history
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"regexp"
@@ -84,15 +85,22 @@ func Suggest(ctx context.Context, configured Policies, asked Requests, o Suggest
 			return nil, err
 		}
 		if !again {
-			slices.SortFunc(s.Refused, func(a, b Uncovered) int { return int(b.Events - a.Events) })
-			return &s.Suggestion, nil
+			return s.told(), nil
 		}
 	}
 	for _, w := range s.live() {
 		s.refuse(w, "no suggestion with it could be proven")
 	}
 	s.Files, s.Grants, s.Tests, s.Covered, s.Roles = []string{}, 0, 0, 0, map[string][]string{}
-	return &s.Suggestion, empty(o.Dir)
+	return s.told(), empty(o.Dir)
+}
+
+// told is the outcome, with what is not covered in an order that depends on nothing else.
+func (s *suggestion) told() *Suggestion {
+	slices.SortFunc(s.Refused, func(a, b Uncovered) int {
+		return cmp.Or(cmp.Compare(b.Events, a.Events), strings.Compare(a.Client, b.Client), strings.Compare(a.Command, b.Command), strings.Compare(a.Why, b.Why))
+	})
+	return &s.Suggestion
 }
 
 // maxRounds is how often a suggestion is made anew without what could not be proven.

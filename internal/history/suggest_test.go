@@ -12,6 +12,7 @@ import (
 	"github.com/sidegate/sidegate/gateway"
 	"github.com/sidegate/sidegate/internal/callback"
 	"github.com/sidegate/sidegate/internal/config"
+	"github.com/sidegate/sidegate/policy/authoring"
 )
 
 // shippedPolicies are those that a new gateway gets.
@@ -60,7 +61,6 @@ func whys(s *Suggestion) string {
 	for _, u := range s.Refused {
 		all = append(all, fmt.Sprintf("%s %s %d: %s", u.Client, u.Command, u.Events, u.Why))
 	}
-	slices.Sort(all)
 	return strings.Join(all, "\n")
 }
 
@@ -154,6 +154,30 @@ func TestSuggestRefuses(t *testing.T) {
 	}
 	if entries, err := os.ReadDir(dir); err != nil || len(entries) > 0 {
 		t.Errorf("%v is left in the directory (%v)", entries, err)
+	}
+}
+
+// What is not covered stands in one order, whether anything is covered or not: what is most first.
+func TestSuggestRefusedInOrder(t *testing.T) {
+	t.Parallel()
+	forms := func(client string) (asked []Request) { // more than any role has
+		for i := range authoring.MaxForms + 1 {
+			asked = append(asked, called(client, Observed, append([]string{"frob"}, strings.Split(strings.Repeat("-x ", i), " ")...), nil))
+		}
+		return asked
+	}
+	asked := slices.Concat(forms("d"), forms("b"), forms("c"), forms("a"), []Request{
+		called("a", Observed, []string{"sh", "-c", "id"}, nil), called("a", Observed, []string{"sh", "-c", "id"}, func(a *Request) { a.Count = 100 }),
+	})
+	for _, fine := range [][]Request{nil, {called("e", Observed, []string{"nob"}, nil)}} {
+		s, _ := suggested(t, SuggestOptions{}, append(fine, asked...)...)
+		var order []string
+		for _, u := range s.Refused {
+			order = append(order, u.Client+" "+u.Command)
+		}
+		if got := strings.Join(order, ", "); got != "a id, sh, a frob, b frob, c frob, d frob" || s.Covered != int64(len(fine)) {
+			t.Errorf("%s\n%s", got, whys(s))
+		}
 	}
 }
 
