@@ -157,16 +157,27 @@ func TestSuggestRefuses(t *testing.T) {
 	}
 }
 
+// What is refused for two reasons is told once.
+func TestSuggestRefusesOnce(t *testing.T) {
+	t.Parallel()
+	s, _ := suggested(t, SuggestOptions{}, append(manyForms("No-Role"), called("b", Observed, []string{"nob"}, nil))...)
+	if len(s.Refused) != 1 || s.Refused[0].Events != authoring.MaxForms+1 || !strings.Contains(whys(s), `"web-No-Role" is no name of a role`) || s.Covered != 1 {
+		t.Errorf("%d covered\n%s", s.Covered, whys(s))
+	}
+}
+
+// manyForms calls a command in more forms than any role has.
+func manyForms(client string) (asked []Request) {
+	for i := range authoring.MaxForms + 1 {
+		asked = append(asked, called(client, Observed, append([]string{"frob"}, strings.Split(strings.Repeat("-x ", i), " ")...), nil))
+	}
+	return asked
+}
+
 // What is not covered stands in one order, whether anything is covered or not: what is most first.
 func TestSuggestRefusedInOrder(t *testing.T) {
 	t.Parallel()
-	forms := func(client string) (asked []Request) { // more than any role has
-		for i := range authoring.MaxForms + 1 {
-			asked = append(asked, called(client, Observed, append([]string{"frob"}, strings.Split(strings.Repeat("-x ", i), " ")...), nil))
-		}
-		return asked
-	}
-	asked := slices.Concat(forms("d"), forms("b"), forms("c"), forms("a"), []Request{
+	asked := slices.Concat(manyForms("d"), manyForms("b"), manyForms("c"), manyForms("a"), []Request{
 		called("a", Observed, []string{"sh", "-c", "id"}, nil), called("a", Observed, []string{"sh", "-c", "id"}, func(a *Request) { a.Count = 100 }),
 	})
 	for _, fine := range [][]Request{nil, {called("e", Observed, []string{"nob"}, nil)}} {

@@ -68,6 +68,14 @@ func (w *want) uncovered() (places []int) {
 	return places
 }
 
+// seen are the commands that have no grant.
+func (w *want) seen() (seen []authoring.Seen) {
+	for _, i := range w.uncovered() {
+		seen = append(seen, seenOf(w.before.Input.Shell.Commands[i]))
+	}
+	return seen
+}
+
 // seenOf is a command whose words are all known.
 func seenOf(c policy.Command) authoring.Seen {
 	seen := authoring.Seen{Name: c.Name, Words: []string{}}

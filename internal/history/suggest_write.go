@@ -18,37 +18,43 @@ func (s *suggestion) grow() map[string][]authoring.Role {
 		byClient[w.Newest.Principal.Client] = append(byClient[w.Newest.Principal.Client], w)
 	}
 	roles := map[string][]authoring.Role{}
-	out := false
 	for client, wants := range byClient {
 		name := s.Role
 		if len(byClient) > 1 {
 			name += "-" + client
 		}
-		var seen []authoring.Seen
-		for _, w := range wants {
-			for _, i := range w.uncovered() {
-				seen = append(seen, seenOf(w.before.Input.Shell.Commands[i]))
-			}
+		if grown := s.growFor(name, wants); grown != nil {
+			roles[client] = grown
 		}
-		grown, refused := authoring.Grow(name, seen, s.Generalize)
-		for _, w := range wants {
-			for _, i := range w.uncovered() {
-				if why := refused[seenOf(w.before.Input.Shell.Commands[i]).Name]; why != "" && !w.out {
-					s.refuse(w, why)
-					out = true
-				}
-			}
-			w.ask(&grown[0], s.Generalize)
-		}
-		if !roleName.MatchString(name) {
-			for _, w := range wants {
-				s.refuse(w, fmt.Sprintf("%q is no name of a role: ask for one client at a time, with --client", name))
-			}
-			out = true
-		}
-		roles[client] = grown
 	}
-	if out {
+	if len(roles) < len(byClient) {
+		return nil
+	}
+	return roles
+}
+
+// growFor makes the roles of one client; nil where something had to be taken out.
+func (s *suggestion) growFor(name string, wants []*want) []authoring.Role {
+	if !roleName.MatchString(name) {
+		for _, w := range wants {
+			s.refuse(w, fmt.Sprintf("%q is no name of a role: ask for one client at a time, with --client", name))
+		}
+		return nil
+	}
+	var seen []authoring.Seen
+	for _, w := range wants {
+		seen = append(seen, w.seen()...)
+	}
+	roles, refused := authoring.Grow(name, seen, s.Generalize)
+	for _, w := range wants {
+		for _, c := range w.seen() {
+			if why := refused[c.Name]; why != "" && !w.out {
+				s.refuse(w, why)
+			}
+		}
+		w.ask(&roles[0], s.Generalize)
+	}
+	if slices.ContainsFunc(wants, func(w *want) bool { return w.out }) {
 		return nil
 	}
 	return roles
