@@ -7,9 +7,6 @@ import (
 	"regexp"
 	"slices"
 	"strings"
-
-	"github.com/sidegate/sidegate/policy"
-	"github.com/sidegate/sidegate/policy/authoring"
 )
 
 // SuggestOptions says what roles are to be suggested for.
@@ -73,6 +70,9 @@ func Suggest(ctx context.Context, configured Policies, asked Requests, o Suggest
 	if err := s.sort(ctx, asked); err != nil {
 		return nil, err
 	}
+	if err := s.unused(ctx); err != nil {
+		return nil, err
+	}
 	if err := s.weigh(ctx); err != nil {
 		return nil, err
 	}
@@ -106,95 +106,7 @@ func (s *suggestion) told() *Suggestion {
 // maxRounds is how often a suggestion is made anew without what could not be proven.
 const maxRounds = 12
 
-// sort tells what is wanted from what has to stay denied.
-func (s *suggestion) sort(ctx context.Context, asked Requests) error {
-	for _, a := range asked.Distinct {
-		switch {
-		case a.Recorded.Verdict == Observed, a.Recorded.Verdict == Denied && s.Denied:
-		case a.Recorded.Verdict == Denied:
-			s.others = append(s.others, a)
-			continue
-		default:
-			continue
-		}
-		w := &want{Request: a}
-		s.Wanted += a.Count
-		switch {
-		case a.Stranger:
-			s.refuse(w, "the client is not in the configuration any more")
-			continue
-		case len(a.Unknown) > 0:
-			s.refuse(w, strings.Join(a.Unknown, ", ")+" is not known: no stored job has it")
-			continue
-		}
-		var err error
-		if w.before, err = answerOf(ctx, s.configured, a.Newest); err != nil {
-			return err
-		}
-		if _, err := w.before.Input.MarshalJSON(); err != nil {
-			s.refuse(w, "something in it is not UTF-8")
-			continue
-		}
-		switch d := w.before.Decision; {
-		case w.before.Allow:
-			s.Already += a.Count
-			s.Wanted -= a.Count
-		case d.Allow:
-			s.refuse(w, "the policy allows it, and the configuration does not: "+strings.Join(w.before.Reasons, "; "))
-		case d.Fault != "":
-			s.refuse(w, strings.Join(d.Reasons, "; "))
-		default:
-			s.wanted = append(s.wanted, w)
-		}
-	}
-	return nil
-}
-
-// weigh asks the library what of each request is allowed already, and refuses what no role should be given.
-func (s *suggestion) weigh(ctx context.Context) error {
-	names, err := authoring.RolesOf(ctx, s.Paths, s.Builtins)
-	if err != nil {
-		return err
-	}
-	for _, name := range names {
-		if name == s.Role || strings.HasPrefix(name, s.Role+"-") {
-			return fmt.Errorf("there is a role %s already, and a suggestion never changes one: choose another name with --role", name)
-		}
-	}
-	inputs := make([]policy.Input, len(s.wanted))
-	for i, w := range s.wanted {
-		inputs[i] = w.before.Input
-	}
-	standings, err := authoring.Standings(ctx, s.Paths, inputs, s.Builtins)
-	if err != nil {
-		return err
-	}
-	values := map[[2]string]map[string]bool{}
-	for i, w := range s.wanted {
-		w.standing = standings[i]
-		for _, key := range w.standing.Env {
-			at := [2]string{w.Newest.Principal.Client, key}
-			if values[at] == nil {
-				values[at] = map[string]bool{}
-			}
-			values[at][w.before.Input.Request.Env[key]] = true
-		}
-	}
-	for _, w := range s.wanted {
-		if why := w.unsuitable(); why != "" {
-			s.refuse(w, why)
-			continue
-		}
-		for _, key := range w.standing.Env {
-			if n := len(values[[2]string{w.Newest.Principal.Client, key}]); n > authoring.MaxValues && !s.Generalize {
-				s.refuse(w, fmt.Sprintf("the variable %s has %d values: give it a type by hand, or see --generalize", key, n))
-				break
-			}
-		}
-	}
-	return nil
-}
-
+// live are the requests that are not refused.
 func (s *suggestion) live() (live []*want) {
 	for _, w := range s.wanted {
 		if !w.out {

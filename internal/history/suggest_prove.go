@@ -38,24 +38,30 @@ func (s *suggestion) prove(ctx context.Context, candidate Policies) (again bool,
 		if covered[a.Newest.Alike(false)] {
 			continue
 		}
-		if len(a.Unknown) > 0 { // without what is not known, nothing is asked that could be refused
-			a.Newest.Env, a.Newest.Callback = nil, nil
-		}
-		before, err := answerOf(ctx, s.configured, a.Newest)
+		s.Denials += a.Count
+		turned, after, err := s.turns(ctx, candidate, a)
 		if err != nil {
 			return false, err
 		}
-		after, err := answerOf(ctx, candidate, a.Newest)
-		if err != nil {
-			return false, err
+		if turned {
+			s.blame(a, after)
+			again = true
 		}
-		if s.Denials += a.Count; before.Allow || !after.Allow {
-			continue
-		}
-		s.blame(a, after)
-		again = true
 	}
 	return again, nil
+}
+
+// turns tells whether a request that was denied, and still is, would be allowed by the candidate, and what that says.
+func (s *suggestion) turns(ctx context.Context, candidate Policies, a Request) (turned bool, after Answer, err error) {
+	if len(a.Unknown) > 0 { // without what is not known, nothing is asked that could be refused
+		a.Newest.Env, a.Newest.Callback = nil, nil
+	}
+	before, err := answerOf(ctx, s.configured, a.Newest)
+	if err != nil {
+		return false, after, err
+	}
+	after, err = answerOf(ctx, candidate, a.Newest)
+	return !before.Allow && after.Allow, after, err
 }
 
 // blame takes out what has a command in common with a request that must stay denied; without such, all of the client.
@@ -84,24 +90,7 @@ func (s *suggestion) blame(a Request, after Answer) {
 
 // test writes a test for each grant, runs them, and checks the policies as `policy check` does.
 func (s *suggestion) test(ctx context.Context, paths []string, roles map[string][]authoring.Role) error {
-	var cases []authoring.Case
-	for _, client := range slices.Sorted(maps.Keys(roles)) {
-		for _, role := range roles[client] {
-			for _, name := range slices.Sorted(maps.Keys(role.Commands)) {
-				if w := s.shortest(client, role.Name+"."+name); w != nil {
-					cases = append(cases, authoring.Case{
-						Name: role.Name + " " + name, About: []string{fmt.Sprintf("Grant %s.%s, on a request of client %s.", role.Name, name, client)},
-						Input: w.after.Input, Keys: []string{"allow", "grants"},
-					})
-				}
-			}
-		}
-		if w := s.shortest(client, ""); w != nil {
-			cases = append(cases, authoring.Case{
-				Name: client + " shortest", About: []string{fmt.Sprintf("The shortest request of client %s that became allowed.", client)}, Input: w.after.Input, Keys: []string{"allow"},
-			})
-		}
-	}
+	cases := s.cases(roles)
 	name := authoring.NameOf(s.Role + " suggested")
 	content, err := authoring.Tests(ctx, paths, name, []string{"What sidegate policy suggest wrote roles for, with the inputs of requests that were made."}, cases, s.Builtins)
 	if err != nil {
@@ -110,7 +99,9 @@ func (s *suggestion) test(ctx context.Context, paths []string, roles map[string]
 	if err := s.file(filepath.Join("sidegate", name+"_test.rego"), content); err != nil {
 		return err
 	}
-	report, err := authoring.Test(ctx, paths, authoring.TestOptions{Run: `^data\.sidegate\.` + regexp.QuoteMeta(name) + `_test\.`, Parallel: 1, AllowBuiltins: s.Builtins})
+	report, err := authoring.Test(ctx, paths, authoring.TestOptions{
+		Run: `^data\.sidegate\.` + regexp.QuoteMeta(name) + `_test\.`, Parallel: 1, AllowBuiltins: s.Builtins,
+	})
 	if err != nil {
 		return err
 	}
@@ -129,10 +120,36 @@ func (s *suggestion) test(ctx context.Context, paths []string, roles map[string]
 	return err
 }
 
+// cases are the tests: of each grant the shortest request that it covers, and of each client the shortest of all.
+func (s *suggestion) cases(roles map[string][]authoring.Role) (cases []authoring.Case) {
+	for _, client := range slices.Sorted(maps.Keys(roles)) {
+		for _, role := range roles[client] {
+			for _, name := range slices.Sorted(maps.Keys(role.Commands)) {
+				if w := s.shortest(client, role.Name+"."+name); w != nil {
+					cases = append(cases, authoring.Case{
+						Name: role.Name + " " + name, About: []string{fmt.Sprintf("Grant %s.%s, on a request of client %s.", role.Name, name, client)},
+						Input: w.after.Input, Keys: []string{"allow", "grants"},
+					})
+				}
+			}
+		}
+		if w := s.shortest(client, ""); w != nil {
+			cases = append(cases, authoring.Case{
+				Name: client + " shortest", About: []string{fmt.Sprintf("The shortest request of client %s that became allowed.", client)},
+				Input: w.after.Input, Keys: []string{"allow"},
+			})
+		}
+	}
+	return cases
+}
+
 // shortest is the shortest request of a client that a grant covers, or any.
 func (s *suggestion) shortest(client, grant string) (found *want) {
 	for _, w := range s.live() {
-		if w.Newest.Principal.Client == client && (grant == "" || slices.Contains(w.after.Grants, grant)) && (found == nil || w.shorter(found.Request) < 0) {
+		if w.Newest.Principal.Client != client || grant != "" && !slices.Contains(w.after.Grants, grant) {
+			continue
+		}
+		if found == nil || w.shorter(found.Request) < 0 {
 			found = w
 		}
 	}
