@@ -22,9 +22,9 @@ type replayPart struct {
 func replayParts(r *history.Report) []replayPart {
 	return []replayPart{
 		{"denied to allowed", "deny → allow", red, r.Allowed, []string{"allow", "grants"}, func(c *history.Change) string {
-			return "by " + strings.Join(c.After.Grants, ", ") + "; was: " + strings.Join(reasonsOf(c.Before), "; ")
+			return "by " + strings.Join(c.After.Grants, ", ") + "; was: " + strings.Join(c.Before.Reasons, "; ")
 		}},
-		{"allowed to denied", "allow → deny", yellow, r.Denied, []string{"allow", "reasons"}, func(c *history.Change) string { return strings.Join(reasonsOf(c.After), "; ") }},
+		{"allowed to denied", "allow → deny", yellow, r.Denied, []string{"allow", "reasons"}, func(c *history.Change) string { return strings.Join(c.After.Reasons, "; ") }},
 		{"weaker", "weaker obligations", yellow, r.Weaker, []string{"allow", "obligations"}, func(c *history.Change) string {
 			texts := make([]string, len(c.Weaker))
 			for i, w := range c.Weaker {
@@ -36,17 +36,9 @@ func replayParts(r *history.Report) []replayPart {
 			if c.After.Allow {
 				return fmt.Sprintf("by %s instead of %s", strings.Join(c.After.Grants, ", "), strings.Join(c.Before.Grants, ", "))
 			}
-			return strings.Join(reasonsOf(c.After), "; ")
+			return strings.Join(c.After.Reasons, "; ")
 		}},
 	}
-}
-
-// reasonsOf are the reasons of a denial: the policy's, or those of the gateway's configuration.
-func reasonsOf(a history.Answer) []string {
-	if len(a.Reasons) > 0 {
-		return a.Reasons
-	}
-	return a.Decision.Reasons
 }
 
 // maxCellText bounds what a cell holds where it is not a terminal, which has its own bound.
