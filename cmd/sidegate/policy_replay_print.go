@@ -61,9 +61,7 @@ func printReplay(w io.Writer, r *history.Report) error {
 		t := table{head: []string{"EVENTS", "DISTINCT", "CLIENT", "COMMAND", "SHORTEST REQUEST"}, narrow: 20}
 		for i := range part.changes {
 			c := &part.changes[i]
-			t.add(plainly(humanize.Comma(c.Events)), plainly(humanize.Comma(c.Distinct)), plainly(shown(c.Client, 30)), plainly(shown(c.Command, 40)),
-				plainly(shown(lineOf(c.Example), maxCellText)))
-			t.add(plainly(""), plainly(""), plainly(""), plainly(""), plainly("  "+shown(part.told(c), maxCellText)))
+			addExample(&t, c.Events, c.Distinct, c.Client, c.Command, c.Example, part.told(c))
 		}
 		if err := t.print(w); err != nil {
 			return err
@@ -114,6 +112,13 @@ func observedOf(changes []history.Change) (n int64) {
 		n += c.Observed
 	}
 	return n
+}
+
+// addExample adds the requests of a client for a command, with their shortest and what is said of it below.
+func addExample(t *table, events, distinct int64, client, command string, shortest history.Example, told string) {
+	t.add(plainly(humanize.Comma(events)), plainly(humanize.Comma(distinct)), plainly(shown(client, 30)), plainly(shown(command, 40)),
+		plainly(shown(lineOf(shortest), maxCellText)))
+	t.add(plainly(""), plainly(""), plainly(""), plainly(""), plainly("  "+shown(told, maxCellText)))
 }
 
 // lineOf is a request in one line.

@@ -136,8 +136,7 @@ func (s *suggesting) print(w io.Writer, c *config.Config, found *history.Suggest
 		fmt.Fprintf(w, "\n%s\n", painted(w, cell{"not covered", yellow}))
 		t := table{head: []string{"EVENTS", "DISTINCT", "CLIENT", "COMMAND", "SHORTEST REQUEST, AND WHY NOT"}, narrow: 20}
 		for _, u := range found.Refused {
-			t.add(plainly(humanize.Comma(u.Events)), plainly(humanize.Comma(u.Distinct)), plainly(shown(u.Client, 30)), plainly(shown(u.Command, 40)), plainly(shown(lineOf(u.Example), maxCellText)))
-			t.add(plainly(""), plainly(""), plainly(""), plainly(""), plainly("  "+shown(u.Why, maxCellText)))
+			addExample(&t, u.Events, u.Distinct, u.Client, u.Command, u.Example, u.Why)
 		}
 		if err := t.print(w); err != nil {
 			return err
