@@ -162,7 +162,7 @@ func (r *replaying) emitTests(cmd *cobra.Command, paths, builtins []string, repo
 			cases = append(cases, authoring.Case{
 				Name:  strings.Join([]string{part.name, c.Client, c.Command}, " "),
 				About: []string{fmt.Sprintf("%s: %s of client %s for %s, such as this one of %s.", part.title, count(int(c.Events), "event"), c.Client, c.Command, c.Example.Time.Format(time.RFC3339))},
-				Input: c.Input(), Keys: part.keys,
+				Input: c.After.Input, Keys: part.keys,
 			})
 		}
 	}

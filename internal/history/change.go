@@ -38,9 +38,6 @@ type Change struct {
 	shortest Request
 }
 
-// Input is that of the example, as the candidate was asked.
-func (c *Change) Input() policy.Input { return c.After.Input }
-
 // change adds a request to the changes of its client and command; the shortest is the example.
 func change(list *[]Change, a Request, before, after Answer, weaker []authoring.Weakening) {
 	client, command := a.Newest.Principal.Client, programsOf(after.Input)

@@ -92,7 +92,7 @@ func TestReplay(t *testing.T) {
 		asking("true", Allowed, nil), asking("ls", Allowed, nil), asking("su", Denied, nil), asking("cp", Denied, nil),
 		asking("rm -rf /srv/a", Denied, nil), asking("rm b", Observed, observed), asking("rm \x1b[31m\"'\xff"+strings.Repeat("x", 70_000), Denied, nil),
 	)
-	if got := changes(r.Allowed); got != `func rm 4/2/3 "rm b"` || r.Allowed[0].Before.Allow || !r.Allowed[0].After.Allow || r.Allowed[0].Input().Request.Command != "rm b" {
+	if got := changes(r.Allowed); got != `func rm 4/2/3 "rm b"` || r.Allowed[0].Before.Allow || !r.Allowed[0].After.Allow || r.Allowed[0].After.Input.Request.Command != "rm b" {
 		t.Errorf("deny → allow: %s", got)
 	}
 	if got := changes(r.Denied); got != `func true 1/1/0 "true"` {
