@@ -12,16 +12,17 @@ import (
 // Answer is what a gateway makes of a request under a policy, without running it: the decision, and the ceilings of the configuration.
 type Answer struct {
 	Allow   bool     `json:"allow"`
-	Grants  []string `json:"grants"`
-	Reasons []string `json:"reasons"` // as callers get them
+	Grants  []string `json:"grants"`  // of the policy, of what the configuration refuses too
+	Reasons []string `json:"reasons"` // as callers get them: some where it is not allowed, and none where it is
 	// Obligations are those in force, with the configuration's defaults; the zero value where nothing would run.
 	Obligations policy.Obligations `json:"obligations"`
 
-	Decision policy.Decision `json:"-"`
-	Input    policy.Input    `json:"-"`
+	Decision policy.Decision `json:"-"` // of the policy alone
+	Input    policy.Input    `json:"-"` // what the policy was asked
 }
 
-// Policies are some that are asked about requests that were made before. daemon.Explainer asks those that it loaded.
+// Policies are some that are asked about requests that were made before, one at a time. daemon.Explainer asks those that it loaded. It is exported for
+// SuggestOptions.Load to return.
 type Policies interface {
 	// Again says what a gateway with these policies would do about a request, as if there were no observe mode, and what they are asked about it. It runs
 	// nothing. The error is policy.ErrNotLoaded.
@@ -30,7 +31,7 @@ type Policies interface {
 	Revision() string
 }
 
-// WithRoles are policies under which clients, by name, have further roles.
+// WithRoles are policies under which clients, by name, have roles beside those of the request.
 func WithRoles(p Policies, roles map[string][]string) Policies { return widened{p, roles} }
 
 type widened struct {

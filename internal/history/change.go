@@ -11,13 +11,13 @@ import (
 	"github.com/sidegate/sidegate/policy/authoring"
 )
 
-// Example is one request of a change.
+// Example is one request of many, without the values of its variables and without its standard input.
 type Example struct {
 	ID      string    `json:"id"` // of the job; "" where there was none
 	Time    time.Time `json:"time"`
 	Client  string    `json:"client"`
 	Roles   []string  `json:"roles"`
-	Command string    `json:"command"`
+	Command string    `json:"command"` // "" where there is Argv
 	Argv    []string  `json:"argv"`
 	Workdir string    `json:"workdir"`
 	Env     []string  `json:"env"` // names
@@ -31,9 +31,9 @@ type Change struct {
 	Distinct int64                 `json:"distinct"`
 	Observed int64                 `json:"observed"` // events that ran all the same, in observe mode
 	Weaker   []authoring.Weakening `json:"weaker"`   // of the example
-	Before   Answer                `json:"before"`   // of the example
-	After    Answer                `json:"after"`
-	Example  Example               `json:"example"`
+	Before   Answer                `json:"before"`   // of the configured policies, to the example
+	After    Answer                `json:"after"`    // of the candidate, to the example
+	Example  Example               `json:"example"`  // the shortest
 
 	shortest Request
 }
@@ -75,6 +75,7 @@ func programsOf(in policy.Input) string {
 	return strings.Join(slices.Sorted(maps.Keys(names)), ", ")
 }
 
+// exampleOf is what is shown of a request.
 func exampleOf(a Request) Example {
 	r := a.Newest
 	e := Example{

@@ -14,19 +14,23 @@ import (
 	"github.com/sidegate/sidegate/internal/config"
 )
 
+// What a reading holds at most.
 const (
 	maxBytes     = 64 << 20 // of requests that are kept
 	batchSize    = 500      // requests that are looked up at once
 	maxKnown     = 10_000   // values of variables that are remembered by their digests
-	maxKnownSize = 4 << 10
+	maxKnownSize = 4 << 10  // bytes of such a value
 )
 
-// Read reads the requests that policies decided, in one go, holding no more of them than the query and its own bounds say. Requests are as they are
-// stored with their jobs, where there are such. Of others, such as denied ones, the audit has digests of the values of environment variables; a value is known
-// all the same where a stored request had one with the same digest. clients are those of the configuration, for what the audit does not say of them. The error is
-// that of ctx or of from.
+// Read reads the requests that policies decided, in one go, holding no more of them than the query and its own bounds say. Requests are as they are stored
+// with their jobs, where there are such. Of others, such as denied ones, the audit has digests of the values of environment variables; a value is known all
+// the same where a stored request had one with the same digest. clients are those of the configuration, for what the audit does not say of them: scheme and
+// labels. The error is that of ctx or of from.
 func Read(ctx context.Context, clients []config.Client, from Source, q Query) (Requests, error) {
-	r := &reading{query: q, source: from, clients: map[string]auth.Principal{}, byKey: map[groupKey]*list.Element{}, order: list.New(), values: map[string]string{}}
+	r := &reading{
+		query: q, source: from, clients: map[string]auth.Principal{},
+		byKey: map[groupKey]*list.Element{}, order: list.New(), values: map[string]string{},
+	}
 	for _, client := range clients {
 		r.clients[client.Name] = auth.Principal{Scheme: client.Scheme, Labels: client.Labels}
 	}

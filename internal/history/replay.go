@@ -35,16 +35,16 @@ var lackText = map[string]string{
 // Lack counts the events that are not reproducible for one reason.
 type Lack struct {
 	Reason   string   `json:"reason"`
-	Text     string   `json:"text"`
+	Text     string   `json:"text"` // the reason in words
 	Events   int64    `json:"events"`
 	Distinct int64    `json:"distinct"`
-	What     []string `json:"what"` // the builtins, or what is not known
-	Example  *Example `json:"example"`
+	What     []string `json:"what"`    // the builtins, or what is not known
+	Example  *Example `json:"example"` // the first
 }
 
 // Coverage says how much of the audit a replay stands for.
 type Coverage struct {
-	Leaves       int64  `json:"leaves"`
+	Leaves       int64  `json:"leaves"` // as of Requests
 	Damaged      int64  `json:"damaged"`
 	Events       int64  `json:"events"`
 	LeftOut      int64  `json:"left_out"` // events beyond the limit
@@ -54,7 +54,7 @@ type Coverage struct {
 	Lacks        []Lack `json:"not_reproducible"`
 }
 
-// Report is what a candidate would change.
+// Report is what a candidate would change: those changes first that stand for most events, and each request in one of them at most.
 type Report struct {
 	Configured string   `json:"configured"` // revisions
 	Candidate  string   `json:"candidate"`

@@ -39,23 +39,23 @@ const (
 
 // Recorded is what the audit says of the decision on a request.
 type Recorded struct {
-	Verdict  string // Allowed, Denied or Observed
-	Grants   []string
-	Reasons  []string
-	Revision string // of the policy; "" where an older version did not write it down
+	Verdict  string   // Allowed, Denied or Observed
+	Grants   []string // of what the policy allowed
+	Reasons  []string // of a denial as the caller got them, and those of the policy where it was observed
+	Revision string   // of the policy; "" where an older version did not write it down
 }
 
 // Request stands for all requests in the audit that are alike: asked for the same, by the same client and from the same address, and answered alike.
 type Request struct {
 	Newest   gateway.Request
 	Recorded Recorded
-	Count    int64
+	Count    int64    // of events
 	Stored   bool     // the newest is as it was stored with its job, and not as the audit tells it
 	Unknown  []string // what of it is not known, in words: values of variables, which are "" in Newest, and the path of the callback
 	Stranger bool     // the client is not in the configuration any more, so its labels are not known
 }
 
-// Requests are what was found. At most 64 MiB of requests are kept, whatever the limit of the query is: of more, those that occurred last.
+// Requests are what Read found. At most 64 MiB of requests are kept, whatever the limit of the query is: of more, those that occurred last.
 type Requests struct {
 	Leaves  int64 // that were read
 	Damaged int64 // of these, what cannot be read

@@ -14,11 +14,12 @@ type SuggestOptions struct {
 	Role       string // name of the roles, in front of the client's name where there are several clients
 	Denied     bool   // for denied requests too, and not only for what ran in observe mode
 	Generalize bool   // see authoring.Grow
-	Builtins   []string
+
+	Paths    []string // files and directories that hold the configured policies
+	Builtins []string // that they may call although policies by default may not
 	// Dir is an empty directory. The suggestion is in it afterwards, to be laid over the policies.
-	Dir   string
-	Paths []string // that hold the configured policies
-	// Load loads policies at paths. unload is called when they were asked for the last time.
+	Dir string
+	// Load loads policies at paths. Suggest calls unload once, after it has asked them for the last time.
 	Load func(ctx context.Context, paths []string) (p Policies, unload func(), err error)
 }
 
@@ -32,7 +33,7 @@ type Suggestion struct {
 	Covered int64               `json:"covered"` // of these, what would be allowed
 	Already int64               `json:"already"` // events that the policy has come to allow since
 	Denials int64               `json:"denials"` // events that were denied, are no part of it, and stay denied
-	Refused []Uncovered         `json:"refused"`
+	Refused []Uncovered         `json:"refused"` // the rest of what was wanted, with most events first
 }
 
 // Uncovered is what a suggestion does not cover, and why.
@@ -62,6 +63,7 @@ type suggestion struct {
 // Suggest makes roles that allow what is denied now and was asked for, writes them and their tests below o.Dir, and proves them: everything counted as
 // covered is allowed by the configured policies with the roles laid over them, no request that was denied is, unless it is the same as one that is covered,
 // the policies pass `policy check`, and the tests pass. What cannot be proven is left out and told. With nothing left, there are no files.
+// The error is that of ctx, of o.Load or of a file; authoring.ErrNoLibrary; or that o.Role is no name, or one that is taken. o.Dir may then hold some files.
 func Suggest(ctx context.Context, configured Policies, asked Requests, o SuggestOptions) (*Suggestion, error) {
 	s := &suggestion{SuggestOptions: o, configured: configured, Suggestion: Suggestion{Files: []string{}, Roles: map[string][]string{}, Refused: []Uncovered{}}}
 	if !roleName.MatchString(o.Role) {

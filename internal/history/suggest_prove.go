@@ -92,7 +92,8 @@ func (s *suggestion) blame(a Request, after Answer) {
 func (s *suggestion) test(ctx context.Context, paths []string, roles map[string][]authoring.Role) error {
 	cases := s.cases(roles)
 	name := authoring.NameOf(s.Role + " suggested")
-	content, err := authoring.Tests(ctx, paths, name, []string{"What sidegate policy suggest wrote roles for, with the inputs of requests that were made."}, cases, s.Builtins)
+	about := []string{"What sidegate policy suggest wrote roles for, with the inputs of requests that were made."}
+	content, err := authoring.Tests(ctx, paths, name, about, cases, s.Builtins)
 	if err != nil {
 		return err
 	}

@@ -23,8 +23,8 @@ type want struct {
 // secretName matches names of variables whose values are for nobody's policy.
 var secretName = regexp.MustCompile(`(?i)pass|secret|token|key|cred|auth|pwd|cookie|session|private`)
 
-// noEntry ends the reason of a denial by the library where a role that the client has refuses an option for what it does. Another role could list it all the same; to
-// do so is for somebody who has read why not.
+// noEntry ends the reason of a denial by the library where a role that the client has refuses an option for what it does. Another role could list it all the
+// same; to do so is for somebody who has read why not.
 const noEntry = "; no entry can allow it"
 
 // unsuitable says why a request is none that a suggestion should cover; "" if it is.
