@@ -43,8 +43,9 @@ change: what was denied and would be allowed, what was allowed and would be deni
 obligations, and where reasons or grants would be others; by client and command, each with its shortest request.
 
 CANDIDATE stands for all policies of the configuration, so it has to be whole. Clients have the roles that they had then,
-and under the candidate those of --with-role too. Requests are those that are stored with jobs, and input.request.time is the time of the event. Identical ones are looked at once, and counted. At most --limit
-distinct requests are looked at (default %d).
+and under the candidate those of --with-role too. Requests are those that are stored with jobs, and input.request.time is the
+time of the event. Identical ones are looked at once, and counted. At most --limit distinct requests are looked at (default
+%d).
 
 With --emit-tests, what would change is written as tests that pass with the candidate, with whole inputs: environment
 values too. The file is for its owner only, and none is written over.

@@ -94,6 +94,10 @@ func Suggest(ctx context.Context, configured Policies, asked Requests, o Suggest
 		s.refuse(w, "no suggestion with it could be proven")
 	}
 	s.Files, s.Grants, s.Tests, s.Covered, s.Roles = []string{}, 0, 0, 0, map[string][]string{}
+	s.Denials = 0
+	for _, a := range s.others { // nothing is allowed to anybody
+		s.Denials += a.Count
+	}
 	return s.told(), empty(o.Dir)
 }
 

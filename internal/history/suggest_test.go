@@ -216,7 +216,7 @@ func TestSuggestStaysDenied(t *testing.T) {
 	unknown := called("a", Denied, []string{"nob"}, func(a *Request) {
 		a.Unknown, a.Newest.Env = []string{"the value of A"}, []gateway.Variable{{Key: "A"}}
 	})
-	if s, _ := suggested(t, SuggestOptions{}, fine, unknown); s.Covered != 0 || len(s.Files) > 0 {
+	if s, _ := suggested(t, SuggestOptions{}, fine, unknown); s.Covered != 0 || len(s.Files) > 0 || s.Denials != 1 {
 		t.Errorf("%s, %+v", whys(s), s)
 	}
 	// The same request was observed before: it is to be allowed.
@@ -239,6 +239,10 @@ func TestSuggestValues(t *testing.T) {
 	}
 	if s, _ := suggested(t, SuggestOptions{}, asked...); s.Covered != 0 || !strings.Contains(whys(s), "has 12 values") {
 		t.Errorf("%s", whys(s))
+	}
+	elsewhere := called("b", Denied, []string{"nob"}, nil) // is told where nothing is suggested, too
+	if s, _ := suggested(t, SuggestOptions{}, append(asked[:12:12], elsewhere)...); s.Covered != 0 || s.Denials != 1 {
+		t.Errorf("%s, %+v", whys(s), s)
 	}
 	if s, _ := suggested(t, SuggestOptions{Generalize: true}, asked...); s.Covered != 12 {
 		t.Errorf("%s", whys(s))
