@@ -86,7 +86,7 @@ func TestShortenConclusion(t *testing.T) {
 			t.Errorf("%s: truncated %v, stderr %q, %v", tt.name, c.Truncated, stderr, err)
 		}
 		var body strings.Builder
-		if _, err := (callbackBody{c}).WriteTo(&body); err != nil || body.Len() > 64<<10 {
+		if _, err := (callbackBody{c: c}).WriteTo(&body); err != nil || body.Len() > 64<<10 {
 			t.Errorf("%s: the callback has %d bytes, and needs a file, %v", tt.name, body.Len(), err)
 		}
 	}

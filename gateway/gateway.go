@@ -90,6 +90,8 @@ type Gateway struct {
 	version, releaseDate string
 	log                  *slog.Logger
 
+	callbackKwargs atomic.Pointer[map[string][]string] // by client
+
 	rates    sync.Map     // client name -> *rate.Limiter; one per configured client
 	arriving atomic.Int64 // bytes of bodies that are not there yet, whose senders nobody knows
 	lives    sync.Map     // job ID -> *life, of those that have not ended

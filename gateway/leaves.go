@@ -107,7 +107,7 @@ func (g *Gateway) cancelledLeaf(by auth.Principal, job journal.Job) []byte {
 
 // outcome is what the journal keeps of a job's end, and what it says of that to the audit.
 func (g *Gateway) outcome(req Request, c conclusion) journal.Outcome {
-	o := outcomeOf(req, c)
+	o := outcomeOf(req, c, g.kwargsOf(req.Principal.Client))
 	o.Leaf = g.endedLeaf(req, o, c)
 	return o
 }

@@ -113,7 +113,7 @@ func TestUnreadableOutput(t *testing.T) {
 	req := Request{ID: newID(), Time: th.now()}
 	c := conclusion{Result: result}
 	c.drop()
-	if o := outcomeOf(req, c); c.Stdout.Len() > 0 || !o.Stdout.Truncated || o.Stdout.Bytes != result.StdoutBytes || !c.Truncated {
+	if o := outcomeOf(req, c, nil); c.Stdout.Len() > 0 || !o.Stdout.Truncated || o.Stdout.Bytes != result.StdoutBytes || !c.Truncated {
 		t.Errorf("%+v", o.Stdout)
 	}
 

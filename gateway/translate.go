@@ -99,8 +99,9 @@ func each[From, To any](list []From, turn func(From) To) []To {
 	return out
 }
 
-// outcomeOf is what the journal keeps of a job's end, with the callback that is due, but for the leaf. Its contents are read when it is stored.
-func outcomeOf(req Request, c conclusion) journal.Outcome {
+// outcomeOf is what the journal keeps of a job's end, with the callback that is due, but for the leaf. kwargs names what that holds beside the output. Its
+// contents are read when it is stored.
+func outcomeOf(req Request, c conclusion, kwargs []string) journal.Outcome {
 	result := c.Result
 	o := journal.Outcome{
 		JobID: req.ID, Status: journal.Status(result.Status), ExitCode: result.ExitCode, Signal: result.Signal,
@@ -112,7 +113,7 @@ func outcomeOf(req Request, c conclusion) journal.Outcome {
 	}
 	o.Result = c.record()
 	if req.Callback != nil {
-		o.Callback = &journal.Callback{DeliveryID: newID(), Destination: req.Callback.Origin(), URL: req.Callback.String(), Body: callbackBody{c}}
+		o.Callback = &journal.Callback{DeliveryID: newID(), Destination: req.Callback.Origin(), URL: req.Callback.String(), Body: callbackBody{c, moreOf(req.ID, c, kwargs)}}
 	}
 	return o
 }

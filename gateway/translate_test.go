@@ -5,6 +5,7 @@ import (
 	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/sidegate/sidegate/executor"
 	"github.com/sidegate/sidegate/internal/callback"
@@ -74,13 +75,38 @@ func TestCallbackBodyHasTwoKeys(t *testing.T) {
 		{with(killed, "", "a\n"), `{"kwargs":{"stdout":"","stderr":"a\nsidegate: the command was ended before it was done\n"}}`},
 	} {
 		var got, again strings.Builder
-		n, err := callbackBody{tt.c}.WriteTo(&got)
-		if _, err := (callbackBody{tt.c}).WriteTo(&again); err != nil || again.String() != got.String() {
+		n, err := callbackBody{c: tt.c}.WriteTo(&got)
+		if _, err := (callbackBody{c: tt.c}).WriteTo(&again); err != nil || again.String() != got.String() {
 			t.Errorf("a second time it is %s, %v", again.String(), err)
 		}
 		same := strings.ReplaceAll(got.String(), "\ufffd", `\ufffd`) == tt.want
 		if err != nil || n != int64(got.Len()) || !same {
 			t.Errorf("got %s (%d bytes), %v; want %s", got.String(), n, err, tt.want)
+		}
+	}
+}
+
+// TestCallbackBodyHasMoreKeysWhereAsked: only those that the client's configuration names, whatever their order there.
+func TestCallbackBodyHasMoreKeysWhereAsked(t *testing.T) {
+	t.Parallel()
+	began := time.Unix(1, 0)
+	killed := executor.Result{Status: executor.StatusSignaled, ExitCode: 137, Signal: "SIGKILL", Truncated: true, Started: began, Ended: began.Add(1500 * time.Millisecond)}
+	interrupted := executor.Result{Status: executor.StatusInterrupted}
+	for _, tt := range []struct {
+		result executor.Result
+		names  []string
+		want   string
+	}{
+		{killed, nil, ""}, {killed, []string{"exit_code"}, `,"exit_code":137`}, {killed, []string{"exit_code", "status"}, `,"status":"signaled","exit_code":137`},
+		{killed, []string{"signal", "duration_ms", "job_id", "truncated"}, `,"job_id":"j","signal":"SIGKILL","truncated":true,"duration_ms":1500`},
+		{interrupted, []string{"status", "exit_code"}, `,"status":"interrupted","exit_code":null`},
+	} {
+		c := conclusion{Result: tt.result}
+		var got, plain strings.Builder
+		n, err := callbackBody{c, moreOf("j", c, tt.names)}.WriteTo(&got)
+		_, err2 := callbackBody{c: c}.WriteTo(&plain)
+		if want := strings.TrimSuffix(plain.String(), "}}") + tt.want + "}}"; err != nil || err2 != nil || got.String() != want || n != int64(len(want)) {
+			t.Errorf("%v: got %s (%d), %v; want %s", tt.names, got.String(), n, err, want)
 		}
 	}
 }
@@ -92,11 +118,11 @@ func TestOutcomeOwesACallback(t *testing.T) {
 		t.Fatal(err)
 	}
 	result := executor.Result{Status: executor.StatusInterrupted}
-	o := outcomeOf(Request{ID: "j", Order: Order{Callback: &dest}}, conclusion{Result: result})
+	o := outcomeOf(Request{ID: "j", Order: Order{Callback: &dest}}, conclusion{Result: result}, nil)
 	if o.Callback == nil || o.Callback.URL != "http://172.17.0.1:8088/done?token=x" || o.Callback.DeliveryID == "" {
 		t.Errorf("got %+v", o.Callback)
 	}
-	if o := outcomeOf(Request{ID: "j"}, conclusion{Result: result}); o.Callback != nil {
+	if o := outcomeOf(Request{ID: "j"}, conclusion{Result: result}, nil); o.Callback != nil {
 		t.Error("a callback that nobody asked for")
 	}
 }

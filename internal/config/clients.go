@@ -24,6 +24,7 @@ func (d *decoder) validateClients(c *Config) {
 		}
 		d.validateBinding(key, client, c.TLS)
 		d.unique(key+".roles", client.Roles)
+		d.unique(key+".callback_kwargs", client.CallbackKwargs)
 		if client.Name == "" {
 			continue
 		}

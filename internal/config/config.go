@@ -75,6 +75,9 @@ type Client struct {
 
 	Roles  []string
 	Labels map[string]string
+
+	// CallbackKwargs names what the callbacks of its jobs hold beside stdout and stderr; none for nothing more.
+	CallbackKwargs []string
 }
 
 // Policy says where Rego comes from.

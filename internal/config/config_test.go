@@ -121,6 +121,7 @@ clients:
     secret_files: [func.secret, second.secret]
     roles: [readonly, "ops"]
     labels: {"on": "off", team: ops}
+    callback_kwargs: [exit_code, status]
   - {name: local, scheme: peercred, uids: [0, 1000, 4294967294], roles: [operator]}
 policy: {paths: [policies, /srv/bundle.tar.gz], mode: observe, observe_until: 2030-01-31T01:00:00+01:00, observe_obligations: {timeout: 5s}, opa: {services: {a: {url: "http://a", timeout: 3}}}, allow_rollback: [main], allow_builtins: [http.send]}
 executor:
@@ -159,6 +160,7 @@ telemetry: {otlp_endpoint: "https://collector:4318", otlp_headers_file: otlp.hea
 		Clients: []Client{{
 			Name: "a.b-c_1", Scheme: "func", Secrets: []Secret{NewSecret([]byte("a secret")), NewSecret([]byte("another secret"))},
 			UIDs: []uint32{}, Roles: []string{"readonly", "ops"}, Labels: map[string]string{"on": "off", "team": "ops"},
+			CallbackKwargs: []string{"exit_code", "status"},
 		}, {
 			Name: "local", Scheme: "peercred", Secrets: []Secret{}, UIDs: []uint32{0, 1000, 4294967294}, Roles: []string{"operator"}, Labels: map[string]string{},
 		}},

@@ -83,6 +83,9 @@ func schema(c *Config) value {
 
 func client(c *Client) value {
 	c.Secrets, c.UIDs, c.Roles, c.Labels = []Secret{}, []uint32{}, []string{}, map[string]string{}
+	kwarg := func(s *string) value {
+		return choice(s, "job_id", "status", "exit_code", "signal", "truncated", "duration_ms")
+	}
 	return mapping(
 		field{name: "name", value: text(&c.Name, checkClientName), required: true},
 		field{name: "scheme", value: choice(&c.Scheme, "func", "httpsig", "peercred"), required: true},
@@ -94,6 +97,7 @@ func client(c *Client) value {
 		field{name: "uids", value: listOf(&c.UIDs, uid)},
 		field{name: "roles", value: listOf(&c.Roles, word)},
 		field{name: "labels", value: stringMap(&c.Labels)},
+		field{name: "callback_kwargs", value: listOf(&c.CallbackKwargs, kwarg)},
 	)
 }
 

@@ -185,6 +185,8 @@ func TestRefusesClients(t *testing.T) {
 		"clients: [{name: A, scheme: func, secret_file: func.secret}]":                                                    "f:1: clients[0].name: must be 1 to 64 of a-z 0-9 . _ -, not \"A\"",
 		"clients: [{name: \"\", scheme: func, secret_file: func.secret}]":                                                 "f:1: clients[0].name: must be 1 to 64 of a-z 0-9 . _ -, not \"\"",
 		"clients: [{name: a, scheme: func, secret_file: func.secret, roles: [\"\"]}]":                                     "f:1: clients[0].roles[0]: must be a name without spaces",
+		"clients: [{name: a, scheme: func, secret_file: func.secret, callback_kwargs: [stdout]}]":                         `f:1: clients[0].callback_kwargs[0]: must be one of job_id, status, exit_code, signal, truncated, duration_ms, not "stdout"`,
+		"clients: [{name: a, scheme: func, secret_file: func.secret, callback_kwargs: [status, status]}]":                 "f:1: clients[0].callback_kwargs[1]: repeats item 0 of the list",
 		"clients: [{name: a, scheme: func, secret_file: func.secret, roles: [x, x]}]":                                     "f:1: clients[0].roles[1]: repeats item 0 of the list",
 	} {
 		_, err := Parse("f", dir, []byte(text))

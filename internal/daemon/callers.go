@@ -28,6 +28,17 @@ func clientsOf(c *config.Config) []auth.Client {
 	return clients
 }
 
+// kwargsOf is what callbacks hold beside the output, by client.
+func kwargsOf(c *config.Config) map[string][]string {
+	byClient := map[string][]string{}
+	for _, client := range c.Clients {
+		if len(client.CallbackKwargs) > 0 {
+			byClient[client.Name] = client.CallbackKwargs
+		}
+	}
+	return byClient
+}
+
 // namesOf are the names of this host that callers may call it by: that of the configuration, the operating system's, and those that it listens on.
 func namesOf(c *config.Config) []string {
 	names := []string{c.Host.Name}

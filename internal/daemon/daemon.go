@@ -125,6 +125,7 @@ func New(ctx context.Context, c *config.Config, build Build, log *slog.Logger, o
 	if d.gateway, err = gateway.New(parts); err != nil {
 		return nil, err
 	}
+	d.gateway.SetCallbackKwargs(kwargsOf(c))
 	for _, note := range CommandNotes(c, parts.Runner.Report()) {
 		d.log.Warn(note)
 	}

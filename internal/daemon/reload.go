@@ -105,6 +105,7 @@ func (d *Daemon) prepare(ctx context.Context, c *config.Config) (exchange, giveU
 			d.verifier.Replace(clients)
 			d.securing.now.Store(secure)
 			d.delivery.SetSecrets(signedWith(c.Callbacks.Secret))
+			d.gateway.SetCallbackKwargs(kwargsOf(c))
 		})
 	}, plugins.Discard, nil
 }
