@@ -238,11 +238,14 @@ func (d *Daemon) listen(ctx context.Context, c *config.Config) error {
 }
 
 func (d *Daemon) open(ctx context.Context, c *config.Config, address string, server *http.Server, admin bool) error {
+	passed := d.inherited[address] != nil
 	l, err := d.listenAt(ctx, c, address)
 	if err != nil {
 		return fmt.Errorf("cannot listen on %s: %w", address, err)
 	}
-	d.doors = append(d.doors, newDoor(l, server, admin, d.most))
+	at := newDoor(l, server, admin, d.most)
+	at.passed = passed
+	d.doors = append(d.doors, at)
 	return nil
 }
 

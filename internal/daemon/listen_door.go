@@ -10,7 +10,8 @@ import (
 )
 
 // A door is a listener with the server behind it, and knows the connections that came in. It is closed in steps, so that nobody who has sent a request goes
-// without an answer: no more connections, then each connection after its next answer, then those on which nothing was sent.
+// without an answer: no more connections, then each connection after its next answer, then those on which nothing was sent. Who comes to a listener of our own
+// after that is let in again, to be told that there is no new work; on one that was passed he waits for the next gateway.
 //
 // [http.Server.Shutdown] alone closes a connection that it holds for idle while the request that has just come in on it is being read: the request is carried out,
 // and its answer goes nowhere.
@@ -18,11 +19,13 @@ type door struct {
 	net.Listener
 	server *http.Server
 	admin  bool
-	most   int // visitors at once
+	passed bool // the listener is the service manager's, which keeps it
+	most   int  // visitors at once
 
 	closed  func() error  // once
 	shut    chan struct{} // closed with it
 	leaving atomic.Bool   // every answer is the last of its connection
+	turning chan struct{} // closed when who comes is turned away
 
 	mu       sync.Mutex
 	visitors map[*visitor]struct{}
@@ -33,7 +36,7 @@ type door struct {
 // newDoor takes over both. The server must not serve yet.
 func newDoor(l net.Listener, server *http.Server, admin bool, most int) *door {
 	d := &door{
-		Listener: l, server: server, admin: admin, most: most, shut: make(chan struct{}),
+		Listener: l, server: server, admin: admin, most: most, shut: make(chan struct{}), turning: make(chan struct{}),
 		visitors: map[*visitor]struct{}{}, room: make(chan struct{}, 1), emptied: make(chan struct{}),
 	}
 	d.closed = sync.OnceValue(func() error {
@@ -75,7 +78,7 @@ func (d *door) Accept() (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	if !d.makeRoom() {
+	if !d.wait() || !d.makeRoom() {
 		_ = c.Close()
 		return nil, net.ErrClosed
 	}
@@ -86,18 +89,38 @@ func (d *door) Accept() (net.Conn, error) {
 	return v, nil
 }
 
+// wait returns when somebody who has come may be let in, or false when the door is shut. Who was taken from a socket that was passed is let in in any
+// case: nobody else can have him.
+func (d *door) wait() bool {
+	if d.passed || !d.leaving.Load() {
+		return true
+	}
+	select {
+	case <-d.turning:
+		return true
+	case <-d.shut:
+		return false
+	}
+}
+
 // Close implements net.Listener. It may be called again.
 func (d *door) Close() error { return d.closed() }
 
 // leave lets nobody in any more, and has every connection end with its next answer.
 func (d *door) leave() error {
 	d.leaving.Store(true)
-	err := d.Close()
+	var err error
+	if d.passed {
+		err = d.Close()
+	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.look()
 	return err
 }
+
+// turnAway lets those in again who come to a listener of our own, now that all of them are told that there is no new work. It is called once, after leave.
+func (d *door) turnAway() { close(d.turning) }
 
 // look notes that nobody is left. The caller holds mu.
 func (d *door) look() {

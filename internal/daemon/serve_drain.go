@@ -29,14 +29,18 @@ func (d *Daemon) drain(c config.Drain) {
 	// Whoever sends callers here learns first that it is to send no more, and has time for that.
 	d.gateway.Leave()
 	pause(hurried, c.Delay)
-	// Then nobody new is let in: on a socket of our own they are refused, on one that was passed they wait for the next gateway.
+	// Then nobody new is let in: on a socket of our own they wait for the next step, on one that was passed for the next gateway.
 	for _, at := range d.callersDoors() {
 		if err := at.leave(); err != nil {
 			d.log.Warn("a listener did not close", "error", err)
 		}
 	}
 	d.partWith(hurried)
-	// Now no new work is taken. What waits stays in the journal for the next start, what runs gets its grace.
+	// Now no new work is taken, and who comes is told so. What waits stays in the journal for the next start, what runs gets its grace.
+	d.gateway.Refuse()
+	for _, at := range d.callersDoors() {
+		at.turnAway()
+	}
 	grace, end := context.WithTimeout(hurried, c.Grace)
 	defer end()
 	if err := d.gateway.Drain(grace); err != nil {
@@ -45,6 +49,12 @@ func (d *Daemon) drain(c config.Drain) {
 	d.supervisor.Status("stopping: sending the last replies")
 	last, end := context.WithTimeout(context.Background(), farewell)
 	defer end()
+	for _, at := range d.callersDoors() { // or who has come and said nothing would be waited for
+		if err := at.Close(); err != nil && !at.passed {
+			d.log.Warn("a listener did not close", "error", err)
+		}
+		at.dismiss()
+	}
 	for _, at := range d.doors { // the admin's is the last
 		if err := at.server.Shutdown(last); err != nil {
 			_ = at.server.Close()

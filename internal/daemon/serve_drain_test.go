@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"context"
 	"errors"
+	"io"
 	"net"
 	"net/http"
 	"strings"
@@ -42,6 +43,7 @@ func TestDrainStepByStep(t *testing.T) {
 	}
 	// As after the delay, but for the second in which open connections end by themselves.
 	for _, at := range d.callersDoors() {
+		at.passed = true // else who comes waits to be turned away
 		if err := at.leave(); err != nil {
 			t.Fatal(err)
 		}
@@ -68,6 +70,46 @@ func TestDrainStepByStep(t *testing.T) {
 	d.Hurry() // harms nothing
 }
 
+// TestDrainTellsWhoComes: while commands have their grace, new callers are told that the gateway shuts down, and what to do, on a listener of its own.
+func TestDrainTellsWhoComes(t *testing.T) {
+	h := newHouse(t, "")
+	h.yaml += "\ndrain: {grace: 1h}\n"
+	h.configure(t, "p.wasm", "")
+	d, url, stop := h.open(t)
+	t.Cleanup(d.Hurry)
+	running := h.background(t, url, map[string]string{"command": h.untilReleased()})
+	h.await(t, "begun")
+	stopped := make(chan struct{})
+	go func() { stop(); close(stopped) }()
+	eventually(t, "it says that it is not ready", func() bool { return strings.HasPrefix(admin(t, d, "/readyz"), "503 ") })
+	for _, path := range []string{"/shell", "/v1/jobs"} {
+		fresh := &http.Client{Transport: &http.Transport{}}
+		defer fresh.CloseIdleConnections()
+		resp, err := fresh.Post(url+path, "application/json", strings.NewReader(`{"command": "true"}`))
+		if err != nil {
+			t.Fatalf("%s: %v", path, err)
+		}
+		text, err := io.ReadAll(resp.Body)
+		resp.Body.Close()
+		if err != nil || resp.StatusCode != http.StatusServiceUnavailable || resp.Header.Get("Retry-After") == "" || !resp.Close || !strings.Contains(string(text), `"reason":"shutting_down"`) {
+			t.Errorf("%s: got %s %v %s, %v", path, resp.Status, resp.Header, text, err)
+		}
+	}
+	silent, err := net.Dial("tcp", strings.TrimPrefix(url, "http://")) // does not hold up the end
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer silent.Close()
+	d.Hurry()
+	if a := <-running; a.Status != http.StatusOK || a.Data.Status != "killed" {
+		t.Errorf("what ran is answered %+v", a)
+	}
+	<-stopped
+	if _, err := net.Dial("tcp", strings.TrimPrefix(url, "http://")); err == nil {
+		t.Error("somebody is let in after the end")
+	}
+}
+
 // TestDoorCutsOnlyWhoRests: a connection on which a part of a request has come is not cut, and one on which nothing has come is, before or after an answer; what
 // comes in at that moment is not acted on.
 func TestDoorCutsOnlyWhoRests(t *testing.T) {
@@ -78,6 +120,7 @@ func TestDoorCutsOnlyWhoRests(t *testing.T) {
 	}
 	server := &http.Server{Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) {})}
 	d := newDoor(l, server, false, 1000)
+	d.passed = true
 	served := make(chan error, 1)
 	go func() { served <- d.serve() }()
 	dial := func(text string) (net.Conn, *bufio.Reader) {
