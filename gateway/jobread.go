@@ -55,7 +55,10 @@ func shown(j journal.Job) jobReply {
 	}
 	if j.Status.Final() {
 		took := j.Duration.Milliseconds()
-		r.EndedAt, r.ExitCode, r.Signal, r.Reason, r.DurationMS = known(j.EndedAt), &j.ExitCode, j.Signal, j.Reason, &took
+		r.EndedAt, r.Signal, r.Reason, r.DurationMS = known(j.EndedAt), j.Signal, j.Reason, &took
+		if j.Status != journal.Interrupted { // how that would have ended is not known, and 0 would be taken for success
+			r.ExitCode = &j.ExitCode
+		}
 	}
 	return r
 }

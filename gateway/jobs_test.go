@@ -21,6 +21,7 @@ import (
 	"time"
 
 	"github.com/sidegate/sidegate/internal/auth"
+	"github.com/sidegate/sidegate/internal/journal"
 	"github.com/sidegate/sidegate/wasm"
 )
 
@@ -526,6 +527,19 @@ func TestJobCancel(t *testing.T) {
 		}
 		if res, text := ask(t, c, "DELETE", "/v1/jobs/"+id, ""); res.StatusCode != http.StatusOK || !strings.Contains(text, `"killed"`) {
 			t.Errorf("cancelling again: %d %s", res.StatusCode, text)
+		}
+	}
+}
+
+// TestShownExitCode: nobody knows how a command would have ended that was interrupted, and 0 would be taken for success.
+func TestShownExitCode(t *testing.T) {
+	t.Parallel()
+	for status, want := range map[journal.Status]bool{
+		journal.Accepted: false, journal.Running: false, journal.Interrupted: false,
+		journal.Exited: true, journal.Signaled: true, journal.TimedOut: true, journal.Killed: true, journal.Failed: true,
+	} {
+		if got := shown(journal.Job{Status: status}).ExitCode != nil; got != want {
+			t.Errorf("%s: the exit code is shown: %v, want %v", status, got, want)
 		}
 	}
 }

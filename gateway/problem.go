@@ -2,7 +2,7 @@ package gateway
 
 import "net/http"
 
-// problemReply is a refusal as RFC 9457 has it. Its members beyond the RFC's are those of envelope, but that "status" is the RFC's.
+// problemReply is a refusal as RFC 9457 has it. Its members beyond the RFC's are those of refusedEnvelope, but that "status" is the RFC's.
 type problemReply struct {
 	Type       string   `json:"type"`
 	Title      string   `json:"title"`

@@ -10,14 +10,19 @@ import (
 	"github.com/sidegate/sidegate/executor"
 )
 
-// envelope is the connector's reply, for results and refusals alike.
+// envelope is the connector's reply.
 type envelope struct {
-	OK         bool     `json:"ok"`
-	Message    string   `json:"message"`
-	Data       *outcome `json:"data"`
-	Reason     Code     `json:"reason,omitempty"`
+	OK      bool     `json:"ok"`
+	Message string   `json:"message"`
+	Data    *outcome `json:"data"`
+}
+
+// refusedEnvelope is that of a refusal.
+type refusedEnvelope struct {
+	envelope
+	Reason     Code     `json:"reason"`
+	DecisionID string   `json:"decision_id"` // "" where nothing was decided
 	Reasons    []string `json:"reasons,omitempty"`
-	DecisionID string   `json:"decision_id,omitempty"`
 	*End
 }
 
@@ -56,14 +61,14 @@ func (g *Gateway) reply(w http.ResponseWriter, data *outcome, refusal *Error) {
 	case refusal != nil:
 		refusedWith(w, refusal.Code)
 		retryAfter(w, refusal)
-		g.send(w, refusal.Status(), mediaJSON, envelope{
-			Message: refusal.Message, Reason: refusal.Code, Reasons: refusal.Reasons, DecisionID: refusal.DecisionID,
-			End: refusal.End,
+		g.send(w, refusal.Status(), mediaJSON, refusedEnvelope{
+			envelope: envelope{Message: refusal.Message},
+			Reason:   refusal.Code, DecisionID: refusal.DecisionID, Reasons: refusal.Reasons, End: refusal.End,
 		})
 	case data.ending == nil:
 		g.send(w, http.StatusOK, mediaJSON, envelope{OK: true, Data: data})
 	default:
-		g.sendOutput(w, `{"ok":true,"message":"","data":`, data, "}")
+		g.sendShell(w, data)
 	}
 }
 
@@ -73,21 +78,46 @@ func (g *Gateway) sendJob(w http.ResponseWriter, status int, data *outcome) {
 		g.send(w, status, mediaJSON, data)
 		return
 	}
-	g.sendOutput(w, "", data, "")
+	g.sendResult(w, data)
 }
 
-// sendOutput sends a result with its output, which is written in pieces: as JSON it may be six times as long. It stands between two
-// pieces of JSON.
-func (g *Gateway) sendOutput(w http.ResponseWriter, before string, data *outcome, after string) {
-	head, err := json.Marshal(data)
+// sendShell sends a result to the connector, whose two members come first.
+func (g *Gateway) sendShell(w http.ResponseWriter, data *outcome) {
+	rest := restOf(data)
+	out := g.beginResult(w)
+	out.raw(`{"ok":true,"message":"","data":{`)
+	g.writeOutput(out, data)
+	out.raw(`,` + rest + "}}\n")
+	g.endResult(out, data)
+}
+
+// sendResult sends a result to callers of the native API.
+func (g *Gateway) sendResult(w http.ResponseWriter, data *outcome) {
+	rest := restOf(data)
+	out := g.beginResult(w)
+	out.raw(`{` + rest + `,`)
+	g.writeOutput(out, data)
+	out.raw("}\n")
+	g.endResult(out, data)
+}
+
+// restOf are the members of a result without its output, as they stand between the braces.
+func restOf(data *outcome) string {
+	text, err := json.Marshal(data)
 	if err != nil { // there is nothing in it that cannot be encoded
 		panic("gateway: a result cannot be encoded: " + err.Error())
 	}
+	return string(text[1 : len(text)-1])
+}
+
+func (g *Gateway) beginResult(w http.ResponseWriter) *jsonWriter {
 	g.begin(w, http.StatusOK, mediaJSON)
-	out := jsonWriter{w: w}
-	out.raw(before)
-	out.raw(string(head[:len(head)-1])) // without the closing brace: two members are still to come
-	out.raw(`,"stdout":`)
+	return &jsonWriter{w: w}
+}
+
+// writeOutput writes the output of a result, which is written in pieces: as JSON it may be six times as long.
+func (g *Gateway) writeOutput(out *jsonWriter, data *outcome) {
+	out.raw(`"stdout":`)
 	err1 := out.text(data.stdout)
 	out.raw(`,"stderr":`)
 	err2 := out.text(data.stderr)
@@ -95,7 +125,9 @@ func (g *Gateway) sendOutput(w http.ResponseWriter, before string, data *outcome
 		g.log.Error("a reply is cut off, because the output of its command cannot be read back", "job", data.JobID, "error", err)
 		panic(http.ErrAbortHandler) // the caller must not take what it has for the whole
 	}
-	out.raw("}" + after + "\n")
+}
+
+func (g *Gateway) endResult(out *jsonWriter, data *outcome) {
 	if out.err != nil {
 		g.log.Debug("the caller left before the reply was sent", "job", data.JobID, "error", out.err)
 	}
