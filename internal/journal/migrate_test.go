@@ -29,7 +29,7 @@ func makeOldJournal(t *testing.T, dir string, version int) {
 	must(t, err)
 	must(t, migrate(t.Context(), conn, migrations[:version]))
 	_, err = conn.ExecContext(t.Context(), `
-		INSERT INTO nonce VALUES (x'000102030405060708090a0b0c0d0e0f', 'func', 1000000, 2000000);
+		INSERT INTO nonce (value, client, signed_at, expires) VALUES (x'000102030405060708090a0b0c0d0e0f', 'func', 1000000, 2000000);
 		INSERT INTO job (seq, id, client, decision_id, status, accepted_at, ended_at, revision, callback, command, request, spec, result)
 			VALUES (1, 'ended', 'func', 'd1', 'exited', 1000000, 2000000, 'r', 'http://a/', 'true', x'01', x'02', x'726573756c74');
 		INSERT INTO job (seq, id, client, decision_id, status, accepted_at, started_at, revision, callback, command, request, spec)

@@ -52,7 +52,7 @@ func (r *Reader) Nonces(ctx context.Context) (floor time.Time, nonces []Nonce, e
 	if micros != 0 {
 		floor = time.UnixMicro(micros).UTC()
 	}
-	rows, err := tx.QueryContext(ctx, "SELECT seq, value, client, signed_at, expires FROM nonce ORDER BY seq")
+	rows, err := tx.QueryContext(ctx, "SELECT seq, nonce, client, signed_at, expires FROM nonce ORDER BY seq")
 	if err != nil {
 		return time.Time{}, nil, wrap("nonces", err)
 	}
@@ -111,7 +111,7 @@ func (j *Journal) PruneNonces(ctx context.Context, now time.Time) (total int, er
 
 // expired returns some nonces that expired before now, in the order of their arrival, behind one.
 func (j *Journal) expired(ctx context.Context, now time.Time, behind int64) ([]storedNonce, error) {
-	rows, err := j.db.QueryContext(ctx, "SELECT seq, value, client, signed_at, expires FROM nonce WHERE seq > ? AND expires < ? ORDER BY seq LIMIT ?",
+	rows, err := j.db.QueryContext(ctx, "SELECT seq, nonce, client, signed_at, expires FROM nonce WHERE seq > ? AND expires < ? ORDER BY seq LIMIT ?",
 		behind, now.UnixMicro(), pruneNonces)
 	if err != nil {
 		return nil, err

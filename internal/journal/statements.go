@@ -65,10 +65,10 @@ func prepare(ctx context.Context, conn *sql.Conn) (*statements, error) {
 		{&st.checkpoint, "PRAGMA wal_checkpoint(PASSIVE)"}, // which waits for nobody
 		{&st.vacuum, "PRAGMA incremental_vacuum(" + strconv.Itoa(shrinkPages) + ")"},
 
-		{&st.insertNonce, rowsText("nonce (value, client, signed_at, expires)", 4, 1)},
-		{&st.insertNonces, rowsText("nonce (value, client, signed_at, expires)", 4, noncesAtOnce)},
+		{&st.insertNonce, rowsText("nonce (nonce, client, signed_at, expires)", 4, 1)},
+		{&st.insertNonces, rowsText("nonce (nonce, client, signed_at, expires)", 4, noncesAtOnce)},
 		{&st.raiseFloor, "UPDATE meta SET floor = max(floor, ?)"},
-		{&st.dropNonce, "DELETE FROM nonce WHERE seq = ? AND value = ?"},
+		{&st.dropNonce, "DELETE FROM nonce WHERE seq = ? AND nonce = ?"},
 
 		{&st.insertJob, `INSERT INTO job
 			(id, client, decision_id, status, accepted_at, expires, started_at, revision, callback, command, request, spec)

@@ -21,7 +21,7 @@ type usedNonces struct {
 // loadNonces reads the values of all nonces.
 func loadNonces(ctx context.Context, conn *sql.Conn) (u usedNonces, err error) {
 	u.known = make(map[[16]byte]struct{})
-	rows, err := conn.QueryContext(ctx, "SELECT value FROM nonce")
+	rows, err := conn.QueryContext(ctx, "SELECT nonce FROM nonce")
 	if err != nil {
 		return usedNonces{}, err
 	}
