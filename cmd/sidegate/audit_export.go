@@ -40,6 +40,7 @@ made for its owner only; none that exists is written over.`,
 		},
 	}
 	place.bind(cmd)
+	cmd.Flags().Bool("json", true, "print lines of JSON, as it does in any case")
 	cmd.Flags().StringVarP(&output, "output", "o", "-", "file to write; - is standard output")
 	return cmd
 }

@@ -26,6 +26,7 @@ const secretBytes = 32
 
 func newInitCommand() *cobra.Command {
 	var o initOptions
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "init DIR",
 		Short: "Write a working configuration, policies and a random secret",
@@ -51,6 +52,9 @@ it says what is missing and what there is to choose: it is never left out by its
 			if o.sandbox.value == "host" {
 				fmt.Fprintln(cmd.ErrOrStderr(), "warning: with --sandbox host commands run without a sandbox, with all rights of the user that the gateway runs as; only the policy holds them")
 			}
+			if asJSON {
+				return printJSON(cmd.OutOrStdout(), o.made(dir))
+			}
 			_, err = fmt.Fprintf(cmd.OutOrStdout(), `Wrote %[1]s:
   sidegate.yaml   the configuration
   func.secret     the secret of client "func"; keep it, and give it to nobody but the caller
@@ -63,6 +67,7 @@ Try a command:      sidegate run --url http://%[2]s --secret-file %[1]s/func.sec
 			return err
 		},
 	}
+	cmd.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	cmd.Flags().StringVar(&o.listen, "listen", "127.0.0.1:8099", "address to listen on, host:port")
 	cmd.Flags().StringVar(&o.adminListen, "admin-listen", "127.0.0.1:8098", `address for health checks, "" for none`)
 	cmd.Flags().StringArrayVar(&o.callbacks, "callback-allow", nil, "pattern of URLs that results may be sent to; may be repeated (default http://172.17.0.1:8088/*)")
@@ -70,6 +75,24 @@ Try a command:      sidegate run --url http://%[2]s --secret-file %[1]s/func.sec
 	cmd.Flags().Var(&o.sandbox, "sandbox", "what holds commands whose decision does not say: confined, isolated, or host (nothing: unsafe)")
 	cmd.Flags().StringVar(&o.profile, "profile", "readonly", "what the client may do at first: readonly, or compat (every command that can be analyzed: unsafe)")
 	return cmd
+}
+
+// madeReply is what was written, for programs.
+type madeReply struct {
+	Config     string `json:"config"`
+	SecretFile string `json:"secret_file"`
+	Policies   string `json:"policies"`
+	StateDir   string `json:"state_dir"`
+	URL        string `json:"url"`
+	Socket     string `json:"socket"` // "" where there is none
+	Profile    string `json:"profile"`
+}
+
+func (o initOptions) made(dir string) madeReply {
+	return madeReply{
+		Config: filepath.Join(dir, "sidegate.yaml"), SecretFile: filepath.Join(dir, "func.secret"), Policies: filepath.Join(dir, "policies"),
+		StateDir: filepath.Join(dir, "state"), URL: "http://" + o.listen, Socket: socketIn(dir), Profile: o.profile,
+	}
 }
 
 // lookAtJobs says how the user who makes a gateway sees its jobs.
