@@ -47,7 +47,7 @@ func deliveryFor(to auth.Principal, d journal.Delivery) deliveryReply {
 // callbacksReply is a page of callbacks, newest first.
 type callbacksReply struct {
 	Callbacks []deliveryReply `json:"callbacks"`
-	Next      string          `json:"next,omitempty"` // what to send as before for the next page; "" after the last
+	Next      string          `json:"next,omitempty"` // what to send as cursor for the next page; "" after the last
 }
 
 // serveCallbacks lists callbacks.
@@ -110,7 +110,7 @@ func seenBy(p auth.Principal, client, what string) (string, error) {
 // deliveryFilterOf reads which callbacks a caller wants to see: state, client, job, destination, before (next of the last page) and limit.
 func deliveryFilterOf(r *http.Request) (journal.DeliveryFilter, error) {
 	var f journal.DeliveryFilter
-	query, err := queryOf(r, "state", "client", "job", "destination", "before", "limit")
+	query, err := queryOf(r, "state", "client", "job", "destination", "cursor", "limit")
 	if err != nil {
 		return f, err
 	}

@@ -74,7 +74,7 @@ func TestCallbacks(t *testing.T) {
 			t.Errorf("user %d, %s: got %v, want %v", c.uid, c.query, got, c.want)
 		}
 		if page.Next != "" {
-			if rest := h.callbacksOf(t, c.uid, "?before="+page.Next).Callbacks; len(rest) != 1 || rest[0].DeliveryID != his {
+			if rest := h.callbacksOf(t, c.uid, "?cursor="+page.Next).Callbacks; len(rest) != 1 || rest[0].DeliveryID != his {
 				t.Errorf("the next page is %+v", rest)
 			}
 		}
@@ -99,7 +99,7 @@ func TestCallbacks(t *testing.T) {
 		says   string
 	}{
 		{"?client=bob", 403, "operator"}, {"?state=lost", 400, "pending, delivered or dead"}, {"?destination=func.test", 400, "destination"},
-		{"?destination=", 400, "is empty"}, {"?limit=1001", 400, "limit"}, {"?before=0", 400, "before"}, {"?status=dead", 400, "status"}, {"?state=dead&state=pending", 400, "twice"},
+		{"?destination=", 400, "is empty"}, {"?limit=1001", 400, "limit"}, {"?cursor=0", 400, "cursor"}, {"?status=dead", 400, "status"}, {"?state=dead&state=pending", 400, "twice"},
 	} {
 		if res, text := ask(t, h.as(t, alice), "GET", "/v1/callbacks"+c.query, ""); res.StatusCode != c.status || !strings.Contains(text, c.says) {
 			t.Errorf("%s: got %d %s", c.query, res.StatusCode, text)

@@ -12,7 +12,7 @@ import (
 // listReply is a page of jobs, newest first.
 type listReply struct {
 	Jobs []jobReply `json:"jobs"`
-	Next string     `json:"next,omitempty"` // what to send as before for the next page; "" after the last
+	Next string     `json:"next,omitempty"` // what to send as cursor for the next page; "" after the last
 }
 
 // serveList lists jobs.
@@ -71,10 +71,10 @@ func textOf(j journal.Job) int {
 }
 
 // filterOf reads what a caller wants to see: status (several may be named), client, label (NAME=VALUE, several must all be there), since (RFC 3339),
-// before (next of the last page) and limit.
+// cursor (next of the last page) and limit.
 func filterOf(r *http.Request) (journal.Filter, error) {
 	f := journal.Filter{Labels: map[string]string{}}
-	query, err := queryOf(r, "status", "client", "label", "since", "before", "limit")
+	query, err := queryOf(r, "status", "client", "label", "since", "cursor", "limit")
 	if err != nil {
 		return f, err
 	}

@@ -246,7 +246,7 @@ func TestJobsOfOthers(t *testing.T) {
 			t.Errorf("user %d, %s: got %v, want %v", tc.uid, tc.query, got, tc.want)
 		}
 		if page.Next != "" {
-			if _, text := ask(t, h.as(t, tc.uid), "GET", "/v1/jobs?before="+page.Next, ""); !strings.Contains(text, hers) || strings.Contains(text, his) {
+			if _, text := ask(t, h.as(t, tc.uid), "GET", "/v1/jobs?cursor="+page.Next, ""); !strings.Contains(text, hers) || strings.Contains(text, his) {
 				t.Errorf("the next page is %s", text)
 			}
 		}
@@ -273,7 +273,7 @@ func TestJobRequestsThatAreRefused(t *testing.T) {
 		{alice, "GET", "/v1/jobs?label=tier", "", 400, "NAME=VALUE"},
 		{alice, "GET", "/v1/jobs?limit=0", "", 400, "limit"},
 		{alice, "GET", "/v1/jobs?limit=1&limit=2", "", 400, "twice"},
-		{alice, "GET", "/v1/jobs?before=x", "", 400, "before"},
+		{alice, "GET", "/v1/jobs?cursor=x", "", 400, "cursor"},
 		{alice, "GET", "/v1/jobs?since=yesterday", "", 400, "since"},
 		{alice, "GET", "/v1/jobs?client=bob", "", 403, "operator"},
 		{alice, "GET", "/v1/jobs/" + id + "?x=1", "", 400, "x"},

@@ -22,12 +22,12 @@ const (
 	stepBytes = 4 << 20
 )
 
-// pageOf reads which page of a list a caller wants: before (next of the last page) and limit.
+// pageOf reads which page of a list a caller wants: cursor (next of the last page) and limit.
 func pageOf(query url.Values) (before int64, limit int, err error) {
 	limit = listLimit
-	if text := query.Get("before"); text != "" {
+	if text := query.Get("cursor"); text != "" {
 		if before, err = strconv.ParseInt(text, 10, 64); err != nil || before < 1 {
-			return 0, 0, invalid(&FieldError{"before", "must be next of an earlier page"})
+			return 0, 0, invalid(&FieldError{"cursor", "must be next of an earlier page"})
 		}
 	}
 	if text := query.Get("limit"); text != "" {
@@ -46,7 +46,7 @@ type pager[Row any] struct {
 	step int           // rows that are read at once
 }
 
-// page returns up to limit rows, or fewer where they are long, and what to send as before for the next page, "" after the last.
+// page returns up to limit rows, or fewer where they are long, and what to send as cursor for the next page, "" after the last.
 func (p pager[Row]) page(before int64, limit int) (rows []Row, next string, err error) {
 	size := 0
 	for len(rows) < limit && size < pageBytes {

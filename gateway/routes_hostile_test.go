@@ -76,8 +76,8 @@ func TestHostileQueries(t *testing.T) {
 	}
 	const status = "status: must be accepted, running, exited, signaled, timed_out, killed, failed or interrupted"
 	for query, says := range map[string]string{
-		"before=0": "before: must be next of an earlier page", "before=-1": "before: must be next", "before=x": "before: must be next", "before=1e3": "before: must be next",
-		"before=99999999999999999999": "before: must be next", "before=%EF%BC%91": "before: must be next", "before=1%00": "before: must be next", "before=1'%20or%201=1": "before: must be next",
+		"cursor=0": "cursor: must be next of an earlier page", "cursor=-1": "cursor: must be next", "cursor=x": "cursor: must be next", "cursor=1e3": "cursor: must be next",
+		"cursor=99999999999999999999": "cursor: must be next", "cursor=%EF%BC%91": "cursor: must be next", "cursor=1%00": "cursor: must be next", "cursor=1'%20or%201=1": "cursor: must be next",
 		"limit=0": "limit: must be from 1 to 1000", "limit=-5": "limit: must be", "limit=1001": "limit: must be", "limit=1.0": "limit: must be", "limit=0x10": "limit: must be",
 		"limit=99999999999999999999": "limit: must be", "limit=1&limit=1": "limit: is given twice", "limit=": "limit: is empty",
 		"status=Exited": status, "status=exited,": status, "status=,": status, "status=exited%20": status, "status=exited%00": status, "status=": "status: is empty",
@@ -86,7 +86,7 @@ func TestHostileQueries(t *testing.T) {
 		"since=yesterday": "since: must be a time such as", "since=2026-13-01T00:00:00Z": "since: must be", "since=2026-01-31": "since: must be", "since=0": "since: must be",
 		"since=2026-01-31T12:00:00": "since: must be", "client=&limit=1": "client: is empty", "clients=a": "query: has the unknown parameter clients",
 		"%00=1": "query: has the unknown parameter \uFFFD", "=1": "query: has the unknown parameter ", "x": "query: has the unknown parameter x",
-		strings.Repeat("y", 10_000): "query: has the unknown parameter " + strings.Repeat("y", maxName) + "…", "limit=1;before=2": "query: is not valid", "limit=%zz": "query: is not valid",
+		strings.Repeat("y", 10_000): "query: has the unknown parameter " + strings.Repeat("y", maxName) + "…", "limit=1;cursor=2": "query: is not valid", "limit=%zz": "query: is not valid",
 	} {
 		h.expect(t, rawCall{"GET", "/v1/jobs?" + query, "", "", 400, InvalidRequest, "invalid request: " + says})
 	}

@@ -214,7 +214,7 @@ func pagesOf[Row any](ctx context.Context, n *native, path string, query url.Val
 				yield(nil, errors.New("there are too many newer ones to look through: give the whole ID"))
 				return
 			}
-			query.Set("before", next)
+			query.Set("cursor", next)
 		}
 	}
 }

@@ -205,7 +205,7 @@ func TestPagesAreBounded(t *testing.T) {
 	t.Parallel()
 	pages := 0
 	n := oldGateway(t, func(w http.ResponseWriter, r *http.Request) {
-		if pages++; r.FormValue("since") != "2024-05-17T09:39:25Z" || pages > 1 && r.FormValue("before") != fmt.Sprint(pages-1) {
+		if pages++; r.FormValue("since") != "2024-05-17T09:39:25Z" || pages > 1 && r.FormValue("cursor") != fmt.Sprint(pages-1) {
 			t.Errorf("asked for %s", r.URL)
 		}
 		fmt.Fprintf(w, `{"jobs": [{"job_id": "018f85ed-0000-7000-8000-000000000000"}], "next": "%d"}`, pages)
@@ -220,7 +220,7 @@ func TestBeginningsOfIDs(t *testing.T) {
 	t.Parallel()
 	const one, two, other = "018f85ec-9600-7000-8000-000000000000", "018f85ec-9600-7000-8000-000000000001", "018f85ec-9700-7000-8000-000000000000"
 	n := oldGateway(t, func(w http.ResponseWriter, r *http.Request) {
-		switch r.FormValue("before") {
+		switch r.FormValue("cursor") {
 		case "":
 			fmt.Fprintf(w, `{"jobs": [{"job_id": %q}, {"job_id": %q}], "next": "7"}`, other, two)
 		case "7":
