@@ -195,7 +195,7 @@ func TestCancelledBeforeStart(t *testing.T) {
 func TestManyRunsLeakNothing(t *testing.T) {
 	r := newRunner(t, nil)
 	run(t, r, command(t, "true")) // whatever is opened once
-	before := openFDs(t)
+	before, rulesets := openFDs(t), openRulesets(t)
 	const runs, at = 500, 64
 	slots := make(chan struct{}, at)
 	ids := make([]string, runs)
@@ -224,6 +224,9 @@ func TestManyRunsLeakNothing(t *testing.T) {
 	wg.Wait()
 	if after := openFDs(t); after != before {
 		t.Errorf("%d descriptors before, %d after", before, after)
+	}
+	if after := openRulesets(t); after > rulesets+66 { // 64 are kept, and one is made ahead with the network, and one without
+		t.Errorf("%d rulesets before, %d after", rulesets, after)
 	}
 	for i := 0; i < runs; i += 50 {
 		nothingLeft(t, r, ids[i])
