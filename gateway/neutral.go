@@ -10,7 +10,7 @@ import (
 // prompt, a repository's hooks. A decision may set exactly these without the operator's word, because no policy gains
 // anything by them. Whatever else changes how programs load or behave is the operator's to allow.
 var neutral = map[string][]string{
-	"GIT_ALLOW_PROTOCOL":  {"https", "ssh", "https:ssh"},
+	"GIT_ALLOW_PROTOCOL":  {"https", "ssh", "https:ssh", "file:https:ssh"},
 	"GIT_ASKPASS":         {"false", "true"},
 	"GIT_CONFIG_GLOBAL":   {"/dev/null"},
 	"GIT_CONFIG_NOSYSTEM": {"1"},

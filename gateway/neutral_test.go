@@ -21,6 +21,8 @@ func TestIsNeutral(t *testing.T) {
 		{map[string]string{"PAGER": "cat"}, true},
 		{map[string]string{"PAGER": "sh -c id"}, false},
 		{map[string]string{"GIT_SSH_COMMAND": "sh"}, false},
+		{map[string]string{"GIT_ALLOW_PROTOCOL": "file:https:ssh"}, true},
+		{map[string]string{"GIT_ALLOW_PROTOCOL": "ext:https:ssh"}, false},
 		{map[string]string{"LD_PRELOAD": ""}, false},
 		{map[string]string{"GIT_EXTERNAL_DIFF": ""}, false},
 		{map[string]string{"GIT_CONFIG_COUNT": "1000000"}, false},

@@ -83,7 +83,14 @@ test_git_forgets_its_repositorys_settings if {
 		is_string(env[sprintf("GIT_CONFIG_VALUE_%d", [i])])
 	}
 	not env[sprintf("GIT_CONFIG_KEY_%d", [pairs])]
-	"core.hooksPath" in [value | some key, value in env; startswith(key, "GIT_CONFIG_KEY_")]
+	keys := {value | some key, value in env; startswith(key, "GIT_CONFIG_KEY_")}
+	{"core.hooksPath", "core.fsmonitor", "core.pager", "diff.external"} - keys == set()
+	count(keys) == pairs
+}
+
+test_git_pulls_over_https_and_ssh_and_from_directories if {
+	env := obliged(testing.simple(["git", "pull", "--ff-only"])).env.set
+	env.GIT_ALLOW_PROTOCOL == "file:https:ssh"
 }
 
 test_grants_may_leave_out_what_they_do_not_need if {
