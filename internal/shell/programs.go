@@ -50,6 +50,9 @@ var allTags = func() map[string][]string {
 	for name := range unmodelled {
 		wrapping[name] = true
 	}
+	for name := range multicalls {
+		wrapping[name] = true
+	}
 	programTags[tagWrapper] = wrapping
 	tags := make(map[string][]string)
 	for _, tag := range tagOrder {

@@ -12,7 +12,7 @@ func (w *walk) unwrap(id int, base string, words []Word, at place) {
 		w.shell(id, base, words, at)
 	case base == "find":
 		w.findExec(id, words, at)
-	case base == "busybox" || base == "toybox":
+	case multicalls[base]:
 		w.multicall(id, base, words, at)
 	case isLoader(base):
 		w.feature(featureWrapper)
@@ -30,6 +30,9 @@ func (w *walk) unwrap(id int, base string, words []Word, at place) {
 		}
 	}
 }
+
+// multicalls are programs that are others, by the name in their first argument.
+var multicalls = nameSet("busybox toybox")
 
 // isLoader reports whether a program is a dynamic loader, which runs the
 // program it is given without its execute bit.

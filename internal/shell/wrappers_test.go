@@ -138,6 +138,7 @@ func TestTags(t *testing.T) {
 		"ls": "", "bash": "shell", "/bin/sh": "shell", "python3.12": "interpreter", "perl5": "interpreter", "sudo": "wrapper privilege",
 		"curl": "network", "ssh": "wrapper network remote", "at": "wrapper deferred", "find": "", "ld-linux.so.2": "wrapper", "x11": "", "7": "",
 		"nohup": "wrapper deferred", "awk": "interpreter", "docker": "wrapper network remote",
+		"busybox": "wrapper network", "/bin/toybox": "wrapper network",
 	} {
 		if got := strings.Join(newAnalyzer(t).Analyze(name, "").Commands[0].Tags, " "); got != want {
 			t.Errorf("%s is tagged %q, want %q", name, got, want)
