@@ -106,6 +106,7 @@ var events = map[string]string{
 	"the policy is not complete yet":                                              "policy.incomplete",
 	"the policy failed to answer":                                                 "policy.fault",
 	"the policy failed because":                                                   "policy.fault_because",
+	"policy print":                                                                "policy.print",
 	"policy bundle read from disk":                                                "policy.bundle_from_disk",
 	"a policy that is still being loaded is abandoned":                            "policy.abandoned",
 	"decisions of this policy are made anew for each request, which takes longer": "policy.not_kept",

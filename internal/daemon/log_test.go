@@ -238,7 +238,7 @@ func loggedMessage(n ast.Node) (string, bool) {
 	if of = strings.ToLower(of); of != "log" && of != "logger" {
 		return "", false
 	}
-	at := map[string]int{"Debug": 0, "Info": 0, "Warn": 0, "Error": 0, "LogAttrs": 2, "Log": 2, "InfoContext": 1}
+	at := map[string]int{"Debug": 0, "Info": 0, "Warn": 0, "Error": 0, "LogAttrs": 2, "Log": 2, "InfoContext": 1, "DebugContext": 1}
 	i, ok := at[method.Sel.Name]
 	if !ok || i >= len(call.Args) {
 		return "", false
