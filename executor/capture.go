@@ -15,6 +15,15 @@ const (
 	firstGrowth = 512
 )
 
+// way is how many bytes of the head, and as many of the tail, make way for the marker, so that what is shown is no longer than the limit. Where the
+// limit is so small that little else would be left, none do, and the marker comes on top.
+func way(limit int) int {
+	if limit < 8*markerRoom {
+		return 0
+	}
+	return (markerRoom + 1) / 2
+}
+
 // capture keeps the head and the tail of a stream in one buffer: up to limit bytes it simply fills; what comes later overwrites the second half
 // as a ring. It is not safe for concurrent use.
 type capture struct {
@@ -74,7 +83,7 @@ func (c *capture) bytes() (shown []byte, truncated bool) {
 	}
 	tail := c.tail()
 	rotate(tail, c.next)
-	from, to := c.limit-len(tail), c.limit-len(tail)
+	from, to := c.limit-len(tail)-way(c.limit), c.limit-len(tail)+way(c.limit)
 	from -= brokenEnd(c.buf[:from])
 	to += brokenStart(c.buf[to:])
 	marker := fmt.Appendf(nil, markerFormat, c.total-int64(c.limit)+int64(to-from))

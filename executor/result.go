@@ -36,8 +36,9 @@ type Result struct {
 	OOM bool
 	// Truncated is true if Stdout or Stderr is not all that was written.
 	Truncated bool
-	// Stdout and Stderr are the output, byte for byte up to Job.MaxOutput. Of a longer stream the first and the last half of MaxOutput are kept
-	// and a line "[sidegate: N bytes left out]", surrounded by newlines and counted in neither half, stands between them. Where a half ends or begins
+	// Stdout and Stderr are the output, byte for byte up to Job.MaxOutput. Of a longer stream the beginning and the end are kept, as much of either, and
+	// a line "[sidegate: N bytes left out]", surrounded by newlines, stands between them; together they are no more than MaxOutput. (With a MaxOutput of
+	// less than 400 bytes the line comes on top, and where the disk was full a second one does.) Where what is kept ends or begins
 	// in the middle of a UTF-8 character, the up to 3 bytes of that character that are in it are left out and counted in N: text stays text. In
 	// binary data, bytes that look like such a part of a character are left out as well. Where the disk had no room for all of this, such a line
 	// stands where something is missing.

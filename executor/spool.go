@@ -149,8 +149,10 @@ func (s *spool) readAt(b []byte, offset int64) (int, error) {
 func (s *spool) parts(total int64) (parts []*io.SectionReader) {
 	tail := int64(0) // the offset of what stands last
 	if s.end > s.limit {
-		head := s.head() - int64(brokenEnd(s.peek(s.head()-3, s.head())))
-		tail = s.oldest()
+		way := int64(way(int(s.limit)))
+		head := s.head() - way
+		head -= int64(brokenEnd(s.peek(head-3, head)))
+		tail = s.oldest() + way
 		tail += int64(brokenStart(s.peek(tail, tail+4)))
 		parts = append(s.sections(nil, 0, head), marker(tail-head))
 	}

@@ -79,7 +79,7 @@ func (f *filed) Write(b []byte) (int, error) {
 func shown(data []byte, limit, stored int) string {
 	head, tail, between := []byte(nil), data[:stored], ""
 	if stored > limit {
-		head, tail = wholeEnd(data[:limit-limit/2]), wholeStart(data[stored-limit/2:stored])
+		head, tail = wholeEnd(data[:limit-limit/2-way(limit)]), wholeStart(data[stored-limit/2+way(limit):stored])
 		between = fmt.Sprintf("\n[sidegate: %d bytes left out]\n", stored-len(head)-len(tail))
 	}
 	if stored == len(data) {
