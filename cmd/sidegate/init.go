@@ -114,10 +114,14 @@ func whoRunsCommands() string {
 // maxSocketPath is the longest name that a Unix socket can have, in bytes.
 const maxSocketPath = 107
 
-// socketIn is the socket of a gateway that is made in dir; "" where it would have too long a name.
+// nobody is the number that the kernel shows for every user who has none here, so that it can be no client's on a socket.
+const nobody = 65534
+
+// socketIn is the socket of a gateway that is made in dir; "" where it would have too long a name, or where who makes it could
+// not be known on it.
 func socketIn(dir string) string {
 	socket := filepath.Join(dir, "sidegate.sock")
-	if len(socket) > maxSocketPath {
+	if len(socket) > maxSocketPath || os.Geteuid() == nobody {
 		return ""
 	}
 	return socket
