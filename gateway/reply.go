@@ -41,6 +41,7 @@ type outcome struct {
 type ending struct {
 	ExitCode   int      `json:"exit_code"`
 	Signal     string   `json:"signal"`
+	OOM        bool     `json:"oom,omitempty"` // the kernel ended it for want of memory
 	Truncated  bool     `json:"truncated"`
 	DurationMS int64    `json:"duration_ms"`
 	Profile    string   `json:"profile"`

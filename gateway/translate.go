@@ -128,7 +128,7 @@ func stream(kept *executor.Output, written int64) journal.Stream {
 func endingOf(r *ruling, c conclusion) *ending {
 	e := &ending{
 		stdout: c.Stdout, stderr: c.Stderr,
-		ExitCode: c.ExitCode, Signal: c.Signal, Truncated: c.Truncated,
+		ExitCode: c.ExitCode, Signal: c.Signal, OOM: c.OOM, Truncated: c.Truncated,
 		DurationMS: c.Ended.Sub(c.Started).Milliseconds(),
 		Enforced:   listOf(c.Enforced), Missing: listOf(c.Missing),
 		Annotations: c.annotations, HeldBy: c.heldBy, AnsweredBy: c.answeredBy,

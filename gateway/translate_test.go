@@ -126,3 +126,14 @@ func TestOutcomeOwesACallback(t *testing.T) {
 		t.Error("a callback that nobody asked for")
 	}
 }
+
+// TestEndingTellsOfMemory: 137 alone may be anybody's SIGKILL.
+func TestEndingTellsOfMemory(t *testing.T) {
+	t.Parallel()
+	for _, oom := range []bool{false, true} {
+		text, err := json.Marshal(endingOf(nil, conclusion{Result: executor.Result{ExitCode: 137, Signal: "SIGKILL", OOM: oom}}))
+		if err != nil || strings.Contains(string(text), `"oom":true`) != oom {
+			t.Errorf("%v: %s, %v", oom, text, err)
+		}
+	}
+}
