@@ -3,8 +3,10 @@ package executor
 import (
 	"errors"
 	"log/slog"
+	"math/rand/v2"
 	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"time"
 
@@ -36,7 +38,7 @@ type ownership struct{ uid, gid uint32 }
 // private is a directory that belongs to one job at a time.
 type private struct {
 	path  string
-	entry string // the entry of WorkRoot to remove
+	entry string // the entry of WorkRoot that holds it
 	owner identity
 	dir   *os.File // of path, O_PATH
 	made  time.Time
@@ -121,10 +123,21 @@ func (s *privates) ahead(id identity) {
 
 // giveBack takes a directory from a job. Where it is certain that no process of the job is left, it may be kept.
 func (s *privates) giveBack(p *private, certain bool) error {
-	if certain && p.untouched() && s.store(p) {
+	if certain && p.untouched() && p.rename(s.root) == nil && s.store(p) {
 		return nil
 	}
 	return p.remove()
+}
+
+// rename gives the directory another path, so that to whoever knows the one that the job had it is gone. Its own times do not change with the name of
+// the directory that holds it.
+func (p *private) rename(root string) error {
+	entry := filepath.Join(root, privatePrefix+strconv.FormatUint(rand.Uint64(), 10))
+	if err := unix.Renameat2(unix.AT_FDCWD, p.entry, unix.AT_FDCWD, entry, unix.RENAME_NOREPLACE); err != nil {
+		return err
+	}
+	p.entry, p.path = entry, filepath.Join(entry, privateHome)
+	return nil
 }
 
 func (s *privates) store(p *private) bool {
@@ -166,11 +179,16 @@ func (s *privates) make(id identity) (_ *private, err error) {
 	if p.entry, err = os.MkdirTemp(s.root, privatePrefix); err != nil { // mode 0700
 		return nil, err
 	}
-	p.path = p.entry
+	p.path = filepath.Join(p.entry, privateHome)
+	if err = os.Mkdir(p.path, 0o700); err != nil {
+		return nil, err
+	}
 	if id.switches {
-		err = os.Lchown(p.path, int(id.uid), int(id.gid))
+		if err = os.Chmod(p.entry, 0o711); err == nil {
+			err = os.Lchown(p.path, int(id.uid), int(id.gid))
+		}
 		if errors.Is(err, unix.EPERM) {
-			if err = os.Remove(p.entry); err == nil {
+			if err = errors.Join(os.Remove(p.path), os.Remove(p.entry)); err == nil {
 				err = p.makeHome(s.root)
 			}
 		}
@@ -215,5 +233,6 @@ func (p *private) remove() error {
 	if p.entry == "" {
 		return nil
 	}
+	_ = os.Remove(p.path) // in most cases it is empty, and the rest is soon done
 	return removePrivate(p.entry)
 }

@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -43,12 +44,21 @@ func TestPrivateIsUsedAgain(t *testing.T) {
 	if first.seal == (seal{}) {
 		t.Fatal("the directory that was made ahead was not given out")
 	}
+	was := first.path
 	if err := s.giveBack(first, true); err != nil {
 		t.Fatal(err)
+	}
+	if _, err := os.Stat(was); !os.IsNotExist(err) || first.path == was {
+		t.Errorf("it is still where the job had it: %s, %v", first.path, err)
 	}
 	again, err := s.take(id)
 	if err != nil || again != first {
 		t.Fatalf("got %v, %v, and not the one that was given back", again, err)
+	}
+	if now, err := openExact(again.path, unix.O_DIRECTORY); err != nil {
+		t.Error(err)
+	} else {
+		now.Close()
 	}
 	if err := s.giveBack(again, false); err != nil {
 		t.Fatal(err)
@@ -196,7 +206,7 @@ func TestPrivateAcrossJobs(t *testing.T) {
 		if i%3 == 0 {
 			leave = `echo secret > "$TMPDIR/left"; chmod 755 "$TMPDIR"`
 		}
-		job := script(t, fmt.Sprintf(`ls -A "$TMPDIR"; stat -c %%a "$TMPDIR"; echo "$TMPDIR" >&2; %s`, leave))
+		job := script(t, fmt.Sprintf(`ls -A "$TMPDIR"; stat -c %%a "$TMPDIR"; stat -c "%%i %%w %%n" "$TMPDIR" >&2; %s`, leave))
 		if i%5 == 0 {
 			time.Sleep(ripeTime)
 		}
@@ -205,11 +215,15 @@ func TestPrivateAcrossJobs(t *testing.T) {
 			t.Fatal(err)
 		}
 		found, _ := res.Stdout.Bytes()
-		path, _ := res.Stderr.Bytes()
+		seen, _ := res.Stderr.Bytes()
+		directory, path, _ := strings.Cut(strings.TrimSpace(string(seen)), " /") // the inode and when it was made
 		if string(found) != "700\n" {
 			t.Fatalf("job %d finds %q", i, found)
 		}
-		used = append(used, string(path))
+		if _, err := os.Lstat("/" + path); !os.IsNotExist(err) {
+			t.Errorf("job %d: its directory /%s is still there: %v", i, path, err)
+		}
+		used = append(used, directory)
 		res.Close()
 	}
 	distinct := len(slices.Compact(slices.Sorted(slices.Values(used))))

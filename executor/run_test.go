@@ -92,7 +92,7 @@ func TestEnvironmentIsExact(t *testing.T) {
 		}
 	}
 	want = []string{"SIDEGATE_JOB_ID=" + job.ID, "PWD=" + private, "HOME=" + private, "TMPDIR=" + private, "A=1"}
-	if !slices.Equal(got, want) || filepath.Dir(private) != r.config.WorkRoot {
+	if !slices.Equal(got, want) || filepath.Dir(filepath.Dir(private)) != r.config.WorkRoot {
 		t.Errorf("with a private directory: got %q, want %q", got, want)
 	}
 }

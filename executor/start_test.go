@@ -297,12 +297,12 @@ func TestRemoveLeftovers(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer own.close(next.privates, true)
-	wantEntries(t, r.config.WorkRoot, filepath.Base(own.home()), "job-1", "job-2", "not-ours")
+	wantEntries(t, r.config.WorkRoot, filepath.Base(filepath.Dir(own.home())), "job-1", "job-2", "not-ours")
 	for range 2 { // the second call finds nothing to do
 		if err := next.RemoveLeftovers(); err != nil {
 			t.Fatal(err)
 		}
-		wantEntries(t, r.config.WorkRoot, filepath.Base(own.home()), "not-ours")
+		wantEntries(t, r.config.WorkRoot, filepath.Base(filepath.Dir(own.home())), "not-ours")
 	}
 }
 

@@ -12,8 +12,8 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Names below Config.WorkRoot. A private directory is WorkRoot/job-N. One that the gateway could not give to its user is WorkRoot/job-N/home, where
-// job-N belongs to the gateway, which may remove home from there once that is empty.
+// Names below Config.WorkRoot. A private directory is WorkRoot/job-N/home, where job-N belongs to the gateway, which may rename it, and may remove home
+// from there once that is empty.
 const (
 	privatePrefix = "job-"
 	privateHome   = "home"
