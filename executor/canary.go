@@ -93,22 +93,10 @@ func (r *Runner) runCanaries() (map[Profile]map[string]string, error) {
 
 // canary runs the probes under a profile and returns what it could do, by the names of the probes.
 func (r *Runner) canary(p Profile, ground *ground) (map[string]outcome, error) {
-	self, err := os.OpenFile("/proc/self/exe", unix.O_PATH, 0) // its path may not be open to the gateway's user
-	if err != nil {
-		return nil, err
+	started, err := r.startCanary(p, ground, "")
+	if noRoom(err) { // as for the ground, and no probe needs a directory of its own
+		started, err = r.startCanary(p, ground, "/")
 	}
-	env, err := json.Marshal(ground.plan)
-	if err != nil {
-		return nil, err
-	}
-	job := &Job{
-		// As jobs' are, its name is nobody else's: what carries the mark of a job that has ended is killed.
-		ID: fmt.Sprintf("canary-%s-%s", p, filepath.Base(ground.plan.Dir)), Env: []string{canaryPlan + "=" + string(env)},
-		Profile: p, BestEffort: true, Timeout: canaryTimeout, MaxOutput: 64 << 10,
-		Filesystem: &Filesystem{Execute: []string{}}, Network: NetworkNone,
-	}
-	exe := executable{file: self, argv: []string{canaryName}}
-	started, err := r.launch(context.Background(), &launching{runner: r, job: job, holds: r.support(p), exe: exe})
 	if err != nil {
 		return nil, err
 	}
@@ -121,6 +109,25 @@ func (r *Runner) canary(p Profile, ground *ground) (map[string]outcome, error) {
 		return nil, fmt.Errorf("it ended with status %s, code %d: %s%s", result.Status, result.ExitCode, said, complaint)
 	}
 	return seen, nil
+}
+
+func (r *Runner) startCanary(p Profile, ground *ground, workdir string) (*Running, error) {
+	self, err := os.OpenFile("/proc/self/exe", unix.O_PATH, 0) // its path may not be open to the gateway's user
+	if err != nil {
+		return nil, err
+	}
+	env, err := json.Marshal(ground.plan)
+	if err != nil {
+		return nil, err
+	}
+	job := &Job{
+		// As jobs' are, its name is nobody else's: what carries the mark of a job that has ended is killed.
+		ID: fmt.Sprintf("canary-%s-%s", p, filepath.Base(ground.plan.Dir)), Env: []string{canaryPlan + "=" + string(env)}, Workdir: workdir,
+		Profile: p, BestEffort: true, Timeout: canaryTimeout, MaxOutput: 64 << 10,
+		Filesystem: &Filesystem{Execute: []string{}}, Network: NetworkNone,
+	}
+	exe := executable{file: self, argv: []string{canaryName}}
+	return r.launch(context.Background(), &launching{runner: r, job: job, holds: r.support(p), exe: exe})
 }
 
 // ground is what a canary tries itself on: files that only the sandbox keeps it from, and an abstract socket.
@@ -142,11 +149,14 @@ type plan struct {
 // record what has ended. No profile lists either of them.
 func prepareGround(root string) (*ground, error) {
 	g, err := prepareGroundIn(root)
-	if errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) {
+	if noRoom(err) {
 		return prepareGroundIn(os.TempDir())
 	}
 	return g, err
 }
+
+// noRoom tells whether it is the disk that failed.
+func noRoom(err error) bool { return errors.Is(err, unix.ENOSPC) || errors.Is(err, unix.EDQUOT) }
 
 func prepareGroundIn(root string) (_ *ground, err error) {
 	g := &ground{socket: -1}

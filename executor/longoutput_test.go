@@ -7,6 +7,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"reflect"
 	"runtime"
 	"strings"
 	"testing"
@@ -142,11 +143,33 @@ func TestFullDisk(t *testing.T) {
 	}
 }
 
+// On a disk on which nothing can be made any more, a Runner is made and proves its sandbox as ever.
+func TestNewOnFullDisk(t *testing.T) {
+	needsRoot(t)
+	for room := range 3 { // directories that can be made yet
+		disk := smallDisk(t, fmt.Sprintf("nr_inodes=%d", 2+room)) // the root of the disk and the one of work
+		work := filepath.Join(disk, "work")
+		r, err := New(Config{WorkRoot: work})
+		if err != nil {
+			t.Fatalf("with room for %d: %v", room, err)
+		}
+		if got, want := r.Report().Profiles, newRunner(t, nil).Report().Profiles; !reflect.DeepEqual(got, want) {
+			t.Errorf("with room for %d: %+v, want %+v", room, got, want)
+		}
+		if _, err := r.Run(t.Context(), command(t, "true")); room == 0 && !errors.Is(err, unix.ENOSPC) {
+			t.Errorf("a job that needs a directory: %v", err)
+		}
+		if err := r.Close(); err != nil {
+			t.Error(err)
+		}
+	}
+}
+
 // smallDisk mounts a file system of 1 MiB.
-func smallDisk(t *testing.T) string {
+func smallDisk(t *testing.T, more ...string) string {
 	t.Helper()
 	dir := openDir(t)
-	if err := unix.Mount("sidegate-test", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, "size=1m,mode=755"); err != nil {
+	if err := unix.Mount("sidegate-test", dir, "tmpfs", unix.MS_NOSUID|unix.MS_NODEV, strings.Join(append(more, "size=1m,mode=755"), ",")); err != nil {
 		t.Skipf("needs to mount a file system: %v", err)
 	}
 	t.Cleanup(func() {
