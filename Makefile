@@ -24,15 +24,19 @@ plugins: ## build the example plugins into bin/plugins
 demo: build plugins ## start a gateway with plugins, call it, and show what it answers
 	go run ./demo -sidegate bin/sidegate -plugins bin/plugins
 
-# The other way round, the tests that were skipped would not stand at the end.
-test: build ## run all tests, and say which were skipped and why
-	bin/sidegate policy test policies
-	go run ./internal/skipped ./...
+# What tests compare with and build with, and the PATH with it: the stock opa, wat2wasm, the AssemblyScript compiler and a packager.
+ASIDE  := bin/opa bin/nfpm bin/wabt/node_modules bin/assemblyscript/node_modules
+BESIDE  = PATH="$(CURDIR)/bin:$(CURDIR)/bin/wabt/node_modules/.bin:$$PATH"
 
-# The scripts start hundreds of processes, and each would wait a second at its end for late reports. The stock opa and
-# wat2wasm are on PATH, for the tests that compare with them.
-race: bin/opa bin/nfpm bin/wabt/node_modules bin/assemblyscript/node_modules ## run all tests under the race detector, and say which were skipped and why
-	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 PATH="$(CURDIR)/bin:$(CURDIR)/bin/wabt/node_modules/.bin:$$PATH" go run ./internal/skipped -race -timeout 20m ./...
+# What cannot be installed here, for want of npm or of a network, is skipped by the tests that need it, and that stands at the end.
+test: build ## run all tests, and say which were skipped and why
+	@$(MAKE) --no-print-directory -k $(ASIDE) || echo "not all that tests compare with could be installed: those that need it are skipped, and named at the end"
+	bin/sidegate policy test policies
+	$(BESIDE) go run ./internal/skipped ./...
+
+# The scripts start hundreds of processes, and each would wait a second at its end for late reports.
+race: $(ASIDE) ## run all tests under the race detector, and say which were skipped and why
+	CGO_ENABLED=1 GORACE=atexit_sleep_ms=0 $(BESIDE) go run ./internal/skipped -race -timeout 20m ./...
 
 # The race detector makes compiled guests ten times as slow, and it allocates: what skips under it runs here, without.
 sdk: bin/assemblyscript/node_modules ## build and test the plugins of every language
