@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -26,7 +27,7 @@ func (s *stage) allowed(ctx context.Context) error {
 	if a.Status != 200 || a.Data == nil || a.Data.Status != "exited" || a.Data.ExitCode != 0 || !strings.Contains(a.Data.Stdout, "load average") {
 		return a.Unexpected("200 and the output of uptime")
 	}
-	fmt.Printf("  output    %s  enforced  %s\n  missing   %s\n", a.Data.Stdout, strings.Join(a.Data.Enforced, " "), strings.Join(a.Data.Missing, " "))
+	fmt.Printf("  output    %s  enforced  %s\n  missing   %s\n", a.Data.Stdout, strings.Join(a.Data.Enforced, " "), cmp.Or(strings.Join(a.Data.Missing, " "), "nothing"))
 	return nil
 }
 
