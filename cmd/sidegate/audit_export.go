@@ -1,6 +1,7 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 	"iter"
 	"os"
@@ -14,6 +15,7 @@ import (
 func newAuditExportCommand() *cobra.Command {
 	var place auditPlace
 	var output string
+	var asJSON bool
 	cmd := &cobra.Command{
 		Use:   "export [flags]",
 		Short: "Write the audit log as lines of JSON",
@@ -27,6 +29,9 @@ made for its owner only; none that exists is written over.`,
   sidegate audit export --state-dir /var/lib/sidegate | jq 'select(.type == "denied")'`,
 		Args: noArgs,
 		RunE: func(cmd *cobra.Command, _ []string) error {
+			if !asJSON {
+				return errors.New("audit export prints nothing but JSON; for people there is sidegate audit tail")
+			}
 			r, _, _, err := place.open(cmd.Context())
 			if err != nil {
 				return err
@@ -40,7 +45,7 @@ made for its owner only; none that exists is written over.`,
 		},
 	}
 	place.bind(cmd)
-	cmd.Flags().Bool("json", true, "print lines of JSON, as it does in any case")
+	cmd.Flags().BoolVar(&asJSON, "json", true, "print lines of JSON, as it does in any case")
 	cmd.Flags().StringVarP(&output, "output", "o", "-", "file to write; - is standard output")
 	return cmd
 }
